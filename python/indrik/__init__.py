@@ -1,0 +1,9 @@
+"""indrik, a pre-fork WSGI application server.
+
+The server is native code (``indrik._indrik``); this package is its typed face. Start it with the command ``indrik`` or
+with ``python -m indrik``.
+"""
+
+from indrik._indrik import __version__
+
+__all__ = ["__version__"]

@@ -1,0 +1,79 @@
+//! An application without an interpreter: it answers with the request's body, or with a greeting if there is none.
+//!
+//! For tests of the worker and for measuring what the transport alone costs.
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::thread;
+
+use super::{App, Body, Caller, Exchange, Failure, Flush, Gone, Notice, Notices, ThreadWork};
+use crate::http::Fields;
+
+/// What a request without a body is answered.
+pub const GREETING: &[u8] = b"Hello, World!\n";
+
+/// The echo application. `GET /sleep/MILLISECONDS` sleeps before it answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Echo;
+
+impl App for Echo {
+    type Piece = Vec<u8>;
+    type Buffer = Vec<u8>;
+    type Memory = ();
+
+    fn attached<R>(&self, work: impl FnOnce(&mut dyn Caller<Self>) -> R) -> R {
+        work(&mut EchoCaller)
+    }
+
+    fn buffer(&self, len: usize) -> Vec<u8> {
+        vec![0; len]
+    }
+
+    fn start_thread(self: &Arc<Self>, index: usize, work: ThreadWork<Self>) -> Result<(), String> {
+        let body = move || work(&mut EchoCaller);
+        thread::Builder::new()
+            .name(format!("indrik-worker-{index}"))
+            .spawn(body)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
+    fn wake_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+struct EchoCaller;
+
+impl Caller<Echo> for EchoCaller {
+    fn call(&mut self, exchange: &mut dyn Exchange<Echo>) -> Result<(), Failure> {
+        let (head, _, ()) = exchange.request();
+        let nap = head.path().strip_prefix("/sleep/").and_then(|millis| millis.parse().ok());
+        if let Some(millis) = nap {
+            thread::sleep(std::time::Duration::from_millis(millis));
+        }
+        let body = match exchange.take_body() {
+            Body::Empty => GREETING.to_vec(),
+            Body::Complete(body) => body,
+            Body::Announced => exchange.receive_body().map_err(|_| Failure::Request(400))?,
+        };
+        let mut fields = Fields::new();
+        fields.push(b"Content-Type", b"text/plain").expect("a legal field");
+        let answer = (|| {
+            exchange.respond(b"200 OK", &fields, Some(body.len() as u64))?;
+            exchange.send(body, Flush::Later)?;
+            exchange.finish()
+        })();
+        answer.map_err(|Gone| Failure::Gone)
+    }
+
+    fn detached(&mut self, wait: &mut (dyn FnMut() + Send)) {
+        wait();
+    }
+
+    fn notices(&mut self) -> Notices {
+        Notices::default()
+    }
+
+    fn interrupt(&mut self, _notice: Notice) {}
+}

@@ -1,0 +1,244 @@
+//! What a worker asks of an application, and what an application may do with the exchange it is given.
+//!
+//! WSGI through PyO3 (`py::wsgi`) is one implementation, [`echo::Echo`] another. The worker knows neither: it calls
+//! [`Caller::call`] and gets [`Exchange`] methods called back. An application may need to be *attached* to something (an
+//! interpreter) while it runs; the worker attaches once per batch of ready events and never waits while attached.
+
+pub mod echo;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use crate::http::{Fields, Head};
+
+/// An application, shared by all threads of a worker.
+pub trait App: Send + Sync + Sized + 'static {
+    /// Bytes of an answer, kept without a copy until the kernel has them. May be dropped detached.
+    type Piece: AsRef<[u8]> + Send;
+    /// Memory for a request body that the application can use without a copy.
+    type Buffer: AsRef<[u8]> + AsMut<[u8]> + From<Vec<u8>> + Send;
+    /// What the application keeps with a connection between requests.
+    type Memory: Default + Send;
+
+    /// Runs `work` attached. Entered once per batch of ready events.
+    fn attached<R>(&self, work: impl FnOnce(&mut dyn Caller<Self>) -> R) -> R;
+
+    /// Memory for a body of `len` bytes; its contents are unspecified until the worker has filled them.
+    fn buffer(&self, len: usize) -> Self::Buffer;
+
+    /// Starts application thread number `index`, which runs `work` attached and ends with it.
+    ///
+    /// Errors: the text says why the thread cannot start.
+    fn start_thread(self: &Arc<Self>, index: usize, work: ThreadWork<Self>) -> Result<(), String>;
+
+    /// Readable after a signal arrived, for whoever waits detached; [`Caller::notices`] then says which.
+    fn wake_descriptor(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Names of the request variables that the access log wants from the application.
+    fn logged_variables(&self) -> &[String] {
+        &[]
+    }
+}
+
+/// What an application thread runs: the worker's loop.
+pub type ThreadWork<A> = Box<dyn FnOnce(&mut dyn Caller<A>) + Send>;
+
+/// A thread that is attached to the application.
+pub trait Caller<A: App> {
+    /// Runs the application for one exchange, to its end: the answer has been handed over and everything closed.
+    ///
+    /// Errors: [`Failure`]; it has been logged, and the worker ends the exchange.
+    fn call(&mut self, exchange: &mut dyn Exchange<A>) -> Result<(), Failure>;
+
+    /// Runs `wait` detached. Nothing may block outside of it.
+    fn detached(&mut self, wait: &mut (dyn FnMut() + Send));
+
+    /// Lets signal handlers run (on the thread that may run them) and takes what they posted since the last call.
+    fn notices(&mut self) -> Notices;
+
+    /// Makes the application's own handlers of this notice run, for one that came over ipc and not as a signal.
+    fn interrupt(&mut self, notice: Notice);
+}
+
+/// The exchange in progress, as the application sees it.
+pub trait Exchange<A: App>: Send {
+    /// The request's head, where it came from, and what the application keeps with the connection.
+    fn request(&mut self) -> (Head<'_>, &Origin, &mut A::Memory);
+
+    /// How many requests this connection has brought, this one included.
+    fn number(&self) -> u64;
+
+    /// The request's body. A second call finds it empty.
+    fn take_body(&mut self) -> Body<A::Buffer>;
+
+    /// Asks the client for the body it announced with `Expect: 100-continue` and waits for all of it. Call it detached.
+    ///
+    /// Errors: [`Refusal`]; the exchange goes on, but the connection closes after it.
+    fn receive_body(&mut self) -> Result<A::Buffer, Refusal>;
+
+    /// Starts the answer. `status`: code and reason; `length`: of the whole body in bytes, if it is known.
+    ///
+    /// Nothing is sent before the first [`Exchange::send`] with [`Flush::Now`] or [`Exchange::finish`].
+    fn respond(&mut self, status: &[u8], fields: &Fields, length: Option<u64>) -> Result<(), Gone>;
+
+    /// Sends `103 Early Hints` with these fields; nothing happens for HTTP/1.0 or after the answer has begun.
+    ///
+    /// Source: RFC 8297.
+    fn hint(&mut self, fields: &Fields) -> Result<(), Gone>;
+
+    /// Adds body bytes. With [`Flush::Now`] what the kernel takes is sent before the call returns.
+    fn send(&mut self, piece: A::Piece, flush: Flush) -> Result<Room, Gone>;
+
+    /// Waits until the client has taken enough of the answer for more to be produced. Call it detached.
+    fn wait_for_room(&mut self) -> Result<(), Gone>;
+
+    /// Ends the answer. Errors: the client has gone, or the body was shorter than announced; the connection closes.
+    fn finish(&mut self) -> Result<(), Gone>;
+
+    /// Has the head of the answer been sent or queued?
+    fn has_responded(&self) -> bool;
+
+    /// Notes request variable `index` of [`App::logged_variables`] for the access log.
+    fn note_variable(&mut self, index: usize, value: &[u8]);
+}
+
+/// A request's body.
+#[derive(Debug)]
+pub enum Body<B> {
+    /// There is none.
+    Empty,
+    /// All of it.
+    Complete(B),
+    /// The client waits for a word (`Expect: 100-continue`): call [`Exchange::receive_body`] to get it.
+    Announced,
+}
+
+/// Must what was added be on its way before the next piece is asked for?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// More follows at once.
+    Later,
+    /// As PEP 3333 wants for each item of an iterable: send now.
+    Now,
+}
+
+/// Is there room for more of the answer?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Go on.
+    Yes,
+    /// The client is slower than the application: call [`Exchange::wait_for_room`].
+    Full,
+}
+
+/// The answer cannot go on: the client has gone, or is too slow. Not the application's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+/// Why a body did not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is, or claims to be, larger than `body_memory`; in bytes.
+    TooLarge(u64),
+    /// The client broke off, broke the protocol, or was too slow.
+    Broken(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge(limit) => write!(f, "request body is larger than {limit} bytes"),
+            Self::Broken(reason) => write!(f, "request body was cut short: {reason}"),
+        }
+    }
+}
+
+/// How a call went wrong, after the application's side has logged it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The application raised, or broke its contract: 500 if no byte of the answer is out, else the connection is cut.
+    Application,
+    /// The request cannot be answered: this status, if no byte of the answer is out.
+    Request(u16),
+    /// The client has gone; nothing to answer.
+    Gone,
+}
+
+/// What somebody wants of the worker, as posted by a signal handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// SIGTERM: finish what you have.
+    Drain,
+    /// SIGINT, SIGQUIT: leave at once.
+    Quit,
+    /// SIGUSR1: open the log files anew.
+    Reopen,
+    /// SIGABRT: the master gave up on this worker.
+    Abort,
+}
+
+/// A set of notices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notices(u32);
+
+impl Notices {
+    /// The set of the bits that [`Notices::bit`] gives.
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// One notice as a bit, for handlers that post into an atomic.
+    pub const fn bit(notice: Notice) -> u32 {
+        1 << notice as u32
+    }
+
+    /// Is `notice` in the set?
+    pub const fn has(self, notice: Notice) -> bool {
+        self.0 & Self::bit(notice) != 0
+    }
+
+    /// Is the set empty?
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Adds `notice`.
+    pub const fn with(self, notice: Notice) -> Self {
+        Self(self.0 | Self::bit(notice))
+    }
+
+    /// Everything in either set.
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Where a connection comes from; the same for all its requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The peer's address and port; `None` for a unix socket.
+    pub remote: Option<SocketAddr>,
+    /// The listener it came in by.
+    pub server: Arc<Server>,
+    /// Is this peer believed when it says that its client came by TLS? Source: Gunicorn setting `forwarded_allow_ips`.
+    pub is_trusted: bool,
+}
+
+/// A listener, as `SERVER_NAME` and `SERVER_PORT` show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// Address and port it is bound to.
+    Tcp {
+        /// The address as text.
+        name: String,
+        /// The port.
+        port: u16,
+    },
+    /// The path of its socket; the request's Host names the server.
+    Unix {
+        /// As given in `bind`.
+        path: String,
+    },
+}

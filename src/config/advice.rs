@@ -1,0 +1,190 @@
+//! What to tell the author of a settings file whose names have not the effect that they seem to have.
+//!
+//! Unknown names stay harmless: every settings file has helper variables. Only names that are probably meant for a
+//! setting are worth a line.
+
+use super::error::Warning;
+use super::later::LATER;
+use super::raw::{Given, Raw};
+use super::suggest::closest;
+use super::table::SETTINGS;
+use super::value::Value;
+
+/// Names that people write, and the setting that they mean; `None` where no setting does it.
+const MISTAKES: &[(&str, Option<&str>)] = &[
+    ("preload", Some("preload_app")),
+    ("keep_alive", Some("keepalive")),
+    ("access_logfile", Some("accesslog")),
+    ("access_log", Some("accesslog")),
+    ("access_logformat", Some("access_log_format")),
+    ("error_logfile", Some("errorlog")),
+    ("error_log", Some("errorlog")),
+    ("log_file", Some("errorlog")),
+    ("logfile", Some("errorlog")),
+    ("log_level", Some("loglevel")),
+    ("pid", Some("pidfile")),
+    ("pid_file", Some("pidfile")),
+    ("name", Some("proc_name")),
+    ("env", Some("raw_env")),
+    ("uid", Some("user")),
+    ("gid", Some("group")),
+    ("worker_timeout", Some("timeout")),
+    ("worker_threads", Some("threads")),
+    ("reload_extra_file", Some("reload_extra_files")),
+    ("max_worker_memory", None),
+];
+
+/// One warning for each name of the settings file that has no effect but looks as if it should.
+pub(super) fn on_names(file: &Raw) -> Vec<Warning> {
+    file.iter()
+        .filter(|given| counts(given, file))
+        .filter_map(|given| on_name(given, file))
+        .collect()
+}
+
+/// A name that is given twice is spoken of once.
+fn counts(given: &Given, file: &Raw) -> bool {
+    file.last(&given.name)
+        .is_some_and(|last| std::ptr::eq(last, given))
+}
+
+fn on_name(given: &Given, file: &Raw) -> Option<Warning> {
+    let Given {
+        name,
+        value,
+        source,
+    } = given;
+    if SETTINGS.iter().any(|setting| setting.name == name) {
+        return None;
+    }
+    if let Some(later) = LATER.iter().find(|later| later.name == name) {
+        let text = format!("{source}: setting '{name}' is not supported yet and has no effect");
+        return (!later.is_harmless(value)).then(|| Warning::new(text));
+    }
+    let is_variable = !matches!(value, Value::Callable(_) | Value::Other { .. });
+    if name.starts_with('_') || !is_variable {
+        return None;
+    }
+    let meant = match MISTAKES.iter().find(|(mistake, _)| mistake == name) {
+        Some((_, None)) => {
+            return Some(Warning::new(format!(
+                "{source}: unknown setting '{name}' is ignored"
+            )));
+        }
+        Some((_, Some(meant))) => meant,
+        None => closest(name, known_names())?,
+    };
+    // `log_level = os.environ[...]` and then `loglevel = log_level`: a helper, no mistake.
+    if file.last(meant).is_some() {
+        return None;
+    }
+    Some(Warning::new(format!(
+        "{source}: unknown setting '{name}' is ignored; did you mean '{meant}'?"
+    )))
+}
+
+fn known_names() -> impl Iterator<Item = &'static str> {
+    let table = SETTINGS.iter().map(|setting| setting.name);
+    table.chain(LATER.iter().map(|later| later.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::raw::Source;
+
+    #[track_caller]
+    fn check(names: &[(&str, Value)], want: &[&str]) {
+        let mut file = Raw::new();
+        for ((name, value), line) in names.iter().zip(1..) {
+            let source = Source::SettingsFile {
+                path: "gunicorn.conf.py".into(),
+                line: Some(line),
+            };
+            file.push(*name, value.clone(), source);
+        }
+        let warnings: Vec<String> = on_names(&file).iter().map(Warning::to_string).collect();
+        assert_eq!(warnings, want);
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Str(text.to_owned())
+    }
+
+    #[test]
+    fn a_setting_that_comes_later_is_told_once() {
+        check(
+            &[("user", text("www-data")), ("workers", Value::Int(2))],
+            &["gunicorn.conf.py:1: setting 'user' is not supported yet and has no effect"],
+        );
+        check(
+            &[("when_ready", Value::Callable("when_ready".into()))],
+            &["gunicorn.conf.py:1: setting 'when_ready' is not supported yet and has no effect"],
+        );
+        check(
+            &[("reload", Value::Bool(true)), ("reload", Value::Bool(true))],
+            &["gunicorn.conf.py:2: setting 'reload' is not supported yet and has no effect"],
+        );
+        check(&[("user", text("www-data")), ("user", Value::None)], &[]);
+        check(
+            &[
+                ("spew", Value::Bool(false)),
+                ("capture_output", text("False")),
+            ],
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_mistyped_name_is_answered_with_the_right_one() {
+        let cases = [
+            ("preload", "preload_app"),
+            ("keep_alive", "keepalive"),
+            ("log_level", "loglevel"),
+            ("pid", "pidfile"),
+            ("graceful_timout", "graceful_timeout"),
+            ("worker", "workers"),
+            ("worker_conections", "worker_connections"),
+            ("when_redy", "when_ready"),
+        ];
+        for (name, meant) in cases {
+            let want = format!(
+                "gunicorn.conf.py:1: unknown setting '{name}' is ignored; did you mean '{meant}'?"
+            );
+            check(&[(name, Value::Int(1))], &[&want]);
+        }
+        check(
+            &[("max_worker_memory", Value::Int(1))],
+            &["gunicorn.conf.py:1: unknown setting 'max_worker_memory' is ignored"],
+        );
+    }
+
+    #[test]
+    fn helpers_of_a_settings_file_are_nobodys_business() {
+        check(
+            &[
+                ("cmd_args", text("-w 3")),
+                ("cores", Value::Int(4)),
+                ("host", text("0.0.0.0")),
+                ("port", Value::Int(80)),
+                ("path", text("/srv")),
+                ("_worker", Value::Int(4)),
+                ("TIMEOUT", Value::Int(4)),
+                ("__file__", text("gunicorn.conf.py")),
+                ("worker", Value::Callable("worker".into())),
+                (
+                    "thread",
+                    Value::Other {
+                        type_name: "module".into(),
+                        text: "<module>".into(),
+                    },
+                ),
+            ],
+            &[],
+        );
+        check(
+            &[("log_level", text("debug")), ("loglevel", text("debug"))],
+            &[],
+        );
+    }
+}

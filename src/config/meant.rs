@@ -1,0 +1,135 @@
+//! The settings as meant: checked, in the types that the rooms work with, and immutable.
+//!
+//! Made by `resolve` only; every other room reads it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What the server shall do. One per load of the settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Settings file that the operator named, if any: a path, `file:PATH` or `python:MODULE`.
+    pub config: Option<String>,
+    /// The application, `MODULE` or `MODULE:NAME`. `None`: nobody named one.
+    pub wsgi_app: Option<String>,
+    /// Addresses to listen at, unparsed; never empty.
+    pub bind: Vec<String>,
+    /// Connections that may wait to be accepted; fits a C int.
+    pub backlog: u32,
+    /// Worker processes; 0 to 1024.
+    pub workers: usize,
+    /// As meant: `sync` with more than one thread is [`WorkerClass::Gthread`].
+    pub worker_class: WorkerClass,
+    /// Application threads per worker; 1 to 256, and 1 for [`WorkerClass::Sync`].
+    pub threads: usize,
+    /// Open connections per worker at most.
+    pub worker_connections: usize,
+    /// Requests after which a worker is replaced; 0: never.
+    pub max_requests: u64,
+    /// Most requests that chance adds to `max_requests`.
+    pub max_requests_jitter: u64,
+    /// Silence after which a worker is killed; `None`: never.
+    pub timeout: Option<Duration>,
+    /// Time for running requests when a worker stops.
+    pub graceful_timeout: Duration,
+    /// Time that an idle connection stays open; zero: closed after each answer.
+    pub keepalive: Duration,
+    /// Directory to work in; absolute. Nobody has looked whether it exists.
+    pub chdir: PathBuf,
+    /// Directories for `sys.path`, absolute, in the order they were given.
+    pub pythonpath: Vec<PathBuf>,
+    /// Environment variables for the application, in order; of two with one name the later counts.
+    pub raw_env: Vec<(String, String)>,
+    /// File for the master's pid; absolute.
+    pub pidfile: Option<PathBuf>,
+    /// Access log: a path, relative to `chdir`, or `-` for standard output. `None`: no access log.
+    pub accesslog: Option<String>,
+    /// Format of the access log, unparsed.
+    pub access_log_format: String,
+    /// Error log: a path, relative to `chdir`, or `-` for standard error.
+    pub errorlog: String,
+    /// Least level of the error log.
+    pub loglevel: Level,
+    /// Longest request line, in bytes; 1 to 65536.
+    pub limit_request_line: usize,
+    /// Most header fields of a request; 1 to 32768.
+    pub limit_request_fields: usize,
+    /// Longest header field, in bytes; at least 1.
+    pub limit_request_field_size: usize,
+    /// Check settings and application, then exit.
+    pub check_config: bool,
+    /// Print the settings, then do as `check_config`.
+    pub print_config: bool,
+    /// Name for the process titles. `None`: the application's.
+    pub proc_name: Option<String>,
+    /// Load the application before forking; without effect in this version.
+    pub preload_app: bool,
+    /// Largest request body that is received into memory, in bytes.
+    pub body_memory: u64,
+    /// Time for a request's head to arrive whole; at least 1 s.
+    pub header_timeout: Duration,
+    /// Time without any byte of a request's body; at least 1 s.
+    pub body_timeout: Duration,
+    /// Time in which a client takes no byte of its answer; at least 1 s.
+    pub write_timeout: Duration,
+}
+
+/// Kind of worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerClass {
+    /// The application runs on the worker's main thread.
+    Sync,
+    /// The application runs on `threads` threads.
+    Gthread,
+}
+
+impl WorkerClass {
+    /// Gunicorn's short name of it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            WorkerClass::Sync => "sync",
+            WorkerClass::Gthread => "gthread",
+        }
+    }
+}
+
+/// Levels of the error log, from the chattiest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Everything.
+    Debug,
+    /// What happens in normal operation.
+    Info,
+    /// What somebody should look at.
+    Warning,
+    /// What went wrong.
+    Error,
+    /// What takes the server or a worker down.
+    Critical,
+}
+
+impl Level {
+    /// The level of that name, in any case; `None` for all others.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [
+            Level::Debug,
+            Level::Info,
+            Level::Warning,
+            Level::Error,
+            Level::Critical,
+        ]
+        .into_iter()
+        .find(|level| level.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Its name in lower case, as `loglevel` takes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warning => "warning",
+            Level::Error => "error",
+            Level::Critical => "critical",
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! From the settings as typed to the settings as meant.
+//!
+//! Gives every checked value its final type, joins relative paths, and settles what only makes sense together. Looks at
+//! no file, directory or clock. Called at start and at each reload.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use super::advice;
+use super::error::{Error, Warning};
+use super::meant::{Config, Level, WorkerClass};
+use super::raw::{Layers, Source};
+use super::settle::Settled;
+use super::suggest::closest;
+use super::table::{SETTINGS, Verdict};
+use super::value::Value;
+use super::worker_class::worker_class;
+
+/// Most bytes of a request line. Gunicorn stops at 8190, which URLs of single sign-on exceed.
+const MOST_LINE: u64 = 65_536;
+
+/// Most header fields, as Gunicorn's `MAX_HEADERS`.
+const MOST_FIELDS: u64 = 32_768;
+
+/// Gunicorn's `DEFAULT_MAX_HEADERFIELD_SIZE`, which 0 stands for.
+const FIELD_SIZE: u64 = 8190;
+
+/// The settings that count, and what to warn of.
+///
+/// `cwd`: the directory that the server was started in, absolute; relative paths start there.
+///
+/// Errors: [`Error::Value`] for a value that its setting does not take, in whichever layer; [`Error::WorkerClass`].
+///
+/// Source: Gunicorn's order of precedence and its rules for values.
+pub fn resolve(layers: &Layers, cwd: &Path) -> Result<(Config, Vec<Warning>), Error> {
+    let settled = Settled::from(layers)?;
+    check_port(&settled)?;
+    let (worker_class, threads) = workers(&settled)?;
+    let mut warnings = advice::on_names(&layers.file);
+    warnings.extend(postponed(&settled));
+    let loglevel = level(&settled, &mut warnings);
+
+    let seconds = |name| Duration::from_secs(settled.number(name));
+    let count = |name| size(settled.number(name));
+    let chdir = absolute(cwd, &settled.text("chdir").unwrap_or_default());
+    let config = Config {
+        config: settled.text("config"),
+        wsgi_app: settled.text("wsgi_app"),
+        bind: settled.texts("bind").map(str::to_owned).collect(),
+        backlog: u32::try_from(settled.number("backlog")).unwrap_or(u32::MAX),
+        workers: count("workers"),
+        worker_class,
+        threads,
+        worker_connections: count("worker_connections"),
+        max_requests: settled.number("max_requests"),
+        max_requests_jitter: settled.number("max_requests_jitter"),
+        timeout: Some(seconds("timeout")).filter(|timeout| !timeout.is_zero()),
+        graceful_timeout: seconds("graceful_timeout"),
+        keepalive: seconds("keepalive"),
+        pythonpath: python_path(&settled, &chdir),
+        raw_env: settled.texts("raw_env").filter_map(pair).collect(),
+        pidfile: settled.text("pidfile").map(|path| absolute(&chdir, &path)),
+        accesslog: settled.text("accesslog"),
+        access_log_format: settled.text("access_log_format").unwrap_or_default(),
+        // Without a file Gunicorn's messages end on standard error as well, through Python's handler of last resort.
+        errorlog: settled.text("errorlog").unwrap_or_else(|| "-".to_owned()),
+        loglevel,
+        limit_request_line: limit(settled.number("limit_request_line"), MOST_LINE),
+        limit_request_fields: limit(settled.number("limit_request_fields"), MOST_FIELDS),
+        limit_request_field_size: match settled.number("limit_request_field_size") {
+            0 => size(FIELD_SIZE),
+            given => size(given),
+        },
+        check_config: settled.is_on("check_config"),
+        print_config: settled.is_on("print_config"),
+        proc_name: settled.text("proc_name"),
+        preload_app: settled.is_on("preload_app"),
+        body_memory: settled.number("body_memory"),
+        header_timeout: seconds("header_timeout"),
+        body_timeout: seconds("body_timeout"),
+        write_timeout: seconds("write_timeout"),
+        chdir,
+    };
+    Ok((config, warnings))
+}
+
+/// Addresses are parsed where they are bound; but what came from `PORT` is not an address that anybody wrote.
+fn check_port(settled: &Settled) -> Result<(), Error> {
+    let source = settled.source("bind");
+    if !matches!(source, Source::Environment { .. }) {
+        return Ok(());
+    }
+    let address = settled.texts("bind").next().unwrap_or_default();
+    let port = address.rsplit(':').next().unwrap_or_default();
+    match port.trim().parse::<u16>() {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            let expected = "a port number from 0 to 65535 in the variable".to_owned();
+            Err(Error::value(
+                "bind",
+                &Value::Str(address.to_owned()),
+                source.clone(),
+                expected,
+            ))
+        }
+    }
+}
+
+/// The worker class and its threads: `sync` with several threads is `gthread`, and has one otherwise.
+fn workers(settled: &Settled) -> Result<(WorkerClass, usize), Error> {
+    let class = worker_class(
+        settled.value("worker_class"),
+        settled.source("worker_class"),
+    )?;
+    match (class, size(settled.number("threads"))) {
+        (WorkerClass::Sync, 0 | 1) => Ok((WorkerClass::Sync, 1)),
+        (WorkerClass::Gthread, 0) => {
+            let expected = "an integer of at least 1 for worker class gthread".to_owned();
+            Err(Error::value(
+                "threads",
+                settled.value("threads"),
+                settled.source("threads").clone(),
+                expected,
+            ))
+        }
+        (WorkerClass::Sync | WorkerClass::Gthread, threads) => Ok((WorkerClass::Gthread, threads)),
+    }
+}
+
+/// One warning for each switch of the table that is on but comes later.
+fn postponed(settled: &Settled) -> Vec<Warning> {
+    let later = SETTINGS.iter().filter_map(|setting| match setting.verdict {
+        Verdict::Later(instead) => Some((setting.name, instead)),
+        Verdict::Same | Verdict::Adapted(_) | Verdict::New => None,
+    });
+    later
+        .filter(|(name, _)| settled.is_on(name))
+        .map(|(name, instead)| Warning::new(format!("{name}: comes later; {instead}")))
+        .collect()
+}
+
+fn level(settled: &Settled, warnings: &mut Vec<Warning>) -> Level {
+    let name = settled.text("loglevel").unwrap_or_default();
+    Level::named(&name).unwrap_or_else(|| {
+        let levels = [
+            Level::Debug,
+            Level::Info,
+            Level::Warning,
+            Level::Error,
+            Level::Critical,
+        ];
+        let near = closest(&name.to_ascii_lowercase(), levels.iter().map(Level::name));
+        // `warn` is too short for the measure, and the one that people write.
+        let meant = if name.eq_ignore_ascii_case("warn") {
+            Some("warning")
+        } else {
+            near
+        };
+        let hint = meant
+            .map(|meant| format!("; did you mean '{meant}'?"))
+            .unwrap_or_default();
+        let value = settled.value("loglevel").shown();
+        let source = settled.source("loglevel");
+        warnings.push(Warning::new(format!(
+            "{source}: unknown loglevel {value} means 'info'{hint}"
+        )));
+        Level::Info
+    })
+}
+
+fn python_path(settled: &Settled, chdir: &Path) -> Vec<PathBuf> {
+    let list = settled.text("pythonpath").unwrap_or_default();
+    list.split(',')
+        .filter(|path| !path.is_empty())
+        .map(|path| absolute(chdir, path))
+        .collect()
+}
+
+fn pair(text: &str) -> Option<(String, String)> {
+    text.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+}
+
+/// A limit that 0 lifts to the most, and that nothing lifts above.
+fn limit(given: u64, most: u64) -> usize {
+    size(if given == 0 { most } else { given.min(most) })
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Python's `abspath`: joined and without `.` and `..`, by the text alone.
+fn absolute(start: &Path, path: &str) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for component in start.join(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                whole.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => {
+                whole.push(component)
+            }
+        }
+    }
+    whole
+}
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

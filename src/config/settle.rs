@@ -1,0 +1,95 @@
+//! Which value of each setting counts: the one of the strongest layer that gives it, checked for its kind.
+//!
+//! Every given value is checked, also one that a stronger layer replaces, as Gunicorn does. Used by `resolve` and by
+//! `print`.
+
+use super::error::Error;
+use super::raw::{Layers, Source};
+use super::table::SETTINGS;
+use super::value::Value;
+
+/// One checked value per setting of the table, in its order.
+pub(super) struct Settled {
+    values: Vec<(Value, Source)>,
+}
+
+impl Settled {
+    /// Goes through the layers from the weakest to the strongest.
+    ///
+    /// Errors: [`Error::Value`] for the first value that its setting does not take.
+    ///
+    /// Source: Gunicorn's order of precedence; `config` in a settings file has no effect.
+    pub(super) fn from(layers: &Layers) -> Result<Self, Error> {
+        let mut values: Vec<(Value, Source)> = SETTINGS
+            .iter()
+            .map(|setting| (setting.default_value(), Source::Default))
+            .collect();
+        for layer in layers.rising() {
+            for given in layer.iter() {
+                let Some(position) = SETTINGS
+                    .iter()
+                    .position(|setting| setting.name == given.name)
+                else {
+                    continue;
+                };
+                let setting = &SETTINGS[position];
+                let value = setting.kind.accept(&given.value).map_err(|expected| {
+                    Error::value(setting.name, &given.value, given.source.clone(), expected)
+                })?;
+                if setting.name == "config" && matches!(given.source, Source::SettingsFile { .. }) {
+                    continue;
+                }
+                values[position] = (value, given.source.clone());
+            }
+        }
+        Ok(Self { values })
+    }
+
+    /// The value that counts. `name` is a name of the table.
+    pub(super) fn value(&self, name: &str) -> &Value {
+        &self.entry(name).0
+    }
+
+    /// Where it came from.
+    pub(super) fn source(&self, name: &str) -> &Source {
+        &self.entry(name).1
+    }
+
+    /// An integer or a number of seconds. Both are at least 0.
+    pub(super) fn number(&self, name: &str) -> u64 {
+        match self.value(name) {
+            Value::Int(number) => number.unsigned_abs(),
+            other => unreachable!("{name} is an integer in the table, and holds {other:?}"),
+        }
+    }
+
+    /// A switch.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        matches!(self.value(name), Value::Bool(true))
+    }
+
+    /// Text, `None` where there is none.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        match self.value(name) {
+            Value::Str(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        let items = match self.value(name) {
+            Value::List(items) => items.as_slice(),
+            _ => &[],
+        };
+        items.iter().filter_map(|item| match item {
+            Value::Str(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    fn entry(&self, name: &str) -> &(Value, Source) {
+        let position = SETTINGS.iter().position(|setting| setting.name == name);
+        &self.values[position.expect("only names of the table are asked for")]
+    }
+}

@@ -1,0 +1,143 @@
+//! The pid file: says which process the master is, and that there is one already. Source: Gunicorn setting `pidfile`.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// A file with this process's pid; removed when dropped by that process, if it still holds that pid.
+#[derive(Debug)]
+pub struct Pidfile {
+    path: PathBuf,
+    pid: u32,
+}
+
+/// Why there is no pid file.
+#[derive(Debug)]
+pub enum PidfileError {
+    /// The directory does not exist.
+    NoDirectory(PathBuf),
+    /// Another master holds it.
+    Running(u32, PathBuf),
+    /// It cannot be written.
+    Io(PathBuf, io::Error),
+}
+
+impl fmt::Display for PidfileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoDirectory(path) => write!(f, "{} doesn't exist. Can't create pidfile.", path.display()),
+            Self::Running(pid, path) => {
+                write!(f, "Already running on PID {pid} (or pid file '{}' is stale)", path.display())
+            }
+            Self::Io(path, error) => write!(f, "cannot write pid file '{}': {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for PidfileError {}
+
+impl Pidfile {
+    /// Writes the pid of this process, in one step, for everybody to read. A file whose process is gone, or is plainly
+    /// not a server of ours, is replaced.
+    pub fn create(path: &Path) -> Result<Self, PidfileError> {
+        let directory = match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) => parent,
+            None => Path::new("/"),
+        };
+        if !directory.is_dir() {
+            return Err(PidfileError::NoDirectory(directory.to_owned()));
+        }
+        let pid = std::process::id();
+        if let Some(other) = holder(path).filter(|&other| other != pid && is_alive(other)) {
+            return Err(PidfileError::Running(other, path.to_owned()));
+        }
+        let failed = |error| PidfileError::Io(path.to_owned(), error);
+        let temporary = directory.join(format!(".indrik-{pid}.pid"));
+        let written = (|| {
+            let mut file =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&temporary)?;
+            file.set_permissions(fs::Permissions::from_mode(0o644))?;
+            writeln!(file, "{pid}")?;
+            fs::rename(&temporary, path)
+        })();
+        if let Err(error) = written {
+            let _ = fs::remove_file(&temporary);
+            return Err(failed(error));
+        }
+        Ok(Self { path: path.to_owned(), pid })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Pidfile {
+    fn drop(&mut self) {
+        // A forked child has a copy of this value; the file is not its to remove.
+        if std::process::id() == self.pid && holder(&self.path) == Some(self.pid) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The pid in the file, if there is one.
+fn holder(path: &Path) -> Option<u32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn is_alive(pid: u32) -> bool {
+    // Also true for processes of other users, which cannot be signalled.
+    pid != 0 && Path::new("/proc").join(pid.to_string()).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("indrik-{name}-{}.pid", std::process::id()))
+    }
+
+    #[test]
+    fn it_is_written_for_all_to_read_and_removed_in_the_end() {
+        let path = place("plain");
+        let pidfile = Pidfile::create(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        drop(pidfile);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_living_holder_is_respected_and_a_dead_one_is_not() {
+        let path = place("held");
+        fs::write(&path, "1\n").unwrap();
+        assert!(matches!(Pidfile::create(&path), Err(PidfileError::Running(1, _))));
+        for stale in ["999999999\n", "", "junk"] {
+            fs::write(&path, stale).unwrap();
+            drop(Pidfile::create(&path).unwrap());
+        }
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_has_rewritten_stays() {
+        let path = place("foreign");
+        let pidfile = Pidfile::create(&path).unwrap();
+        fs::write(&path, "1\n").unwrap();
+        drop(pidfile);
+        assert!(path.exists());
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let error = Pidfile::create(Path::new("/no/such/x.pid")).unwrap_err();
+        assert_eq!(error.to_string(), "/no/such doesn't exist. Can't create pidfile.");
+    }
+}

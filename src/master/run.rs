@@ -1,0 +1,456 @@
+//! The master's loop: hears signals, workers and the clock, tells the supervisor, and does what it says.
+//!
+//! Waits detached from the interpreter. A fork returns twice: in the child the loop ends with [`Ended::Born`], and
+//! everything that is the master's alone is dropped on the way out.
+#![allow(clippy::disallowed_methods)] // This is one of the loops that read the clock.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use super::pidfile::Pidfile;
+use super::supervisor::{self, Berth, BootFailure, Fact, Generation, Level, Order, Pid, Plan, Signal, Supervisor, Word};
+use crate::config::Config;
+use crate::exit;
+use crate::ipc::{self, FromWorker, MasterEnd, Received, Scoreboard, ToWorker, WorkerEnd, WorkerLine};
+use crate::logging;
+use crate::net::{Address, BindError, Listener};
+use crate::sys::{self, Death, Interest as Wait, Monotonic, SignalPipe};
+
+/// How often the master looks at its workers when nothing happens.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often a bind is tried, and how long apart: an old server may be about to leave. Source: Gunicorn.
+const BIND_ATTEMPTS: u32 = 5;
+const BIND_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a worker may take to boot.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(300);
+
+const SIGNALS: Token = Token(0);
+const FIRST_WORKER: usize = 1;
+
+/// What the master asks of rooms that it may not see.
+pub trait Crew {
+    /// Forks. Called with signals blocked. Errors: as fork(2).
+    fn fork(&mut self) -> io::Result<Forked>;
+
+    /// Reads the settings again and applies what the process itself takes from them (environment, logs). On an error
+    /// nothing has changed; the text says what is wrong.
+    fn reload(&mut self) -> Result<Arc<Config>, String>;
+
+    /// Opens the log files anew.
+    fn reopen_logs(&mut self);
+}
+
+/// Which of the two processes this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forked {
+    /// The master; the child's pid.
+    Master(i32),
+    /// The new worker.
+    Worker,
+}
+
+/// What a new worker has of the master.
+#[derive(Debug)]
+pub struct Born {
+    /// Its place.
+    pub berth: Berth,
+    /// The settings of its generation.
+    pub config: Arc<Config>,
+    /// The master's listeners: this process's copies.
+    pub listeners: Vec<Listener>,
+    /// Its end of the ipc socket.
+    pub ipc: WorkerEnd,
+    /// Its line of the scoreboard.
+    pub line: WorkerLine,
+}
+
+/// How the loop ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// In the master: with this exit code.
+    Stopped(i32),
+    /// In a new worker: be that.
+    Born(Box<Born>),
+}
+
+/// Serves until told to stop.
+pub fn run(crew: &mut dyn Crew, config: Arc<Config>) -> Ended {
+    let prepared = Master::prepare(crew, config);
+    match prepared {
+        Ok(master) => master.serve(),
+        Err(text) => {
+            log::error!("{text}");
+            Ended::Stopped(exit::CONFIG)
+        }
+    }
+}
+
+struct Master<'a> {
+    crew: &'a mut dyn Crew,
+    supervisor: Supervisor,
+    /// By generation: those that may still be spawned.
+    settings: HashMap<Generation, Arc<Config>>,
+    listeners: Vec<Listener>,
+    scoreboard: Scoreboard,
+    workers: HashMap<i32, Hand>,
+    poll: Poll,
+    signals: SignalPipe,
+    pidfile: Option<Pidfile>,
+    /// What has happened and was not yet told.
+    facts: VecDeque<Fact>,
+}
+
+/// What the master holds of one worker.
+struct Hand {
+    ipc: MasterEnd,
+    line: WorkerLine,
+}
+
+/// Where an order leads.
+enum Next {
+    GoOn,
+    End(Ended),
+}
+
+impl<'a> Master<'a> {
+    /// Makes everything that a failure of ends the program.
+    fn prepare(crew: &'a mut dyn Crew, config: Arc<Config>) -> Result<Self, String> {
+        log::info!("Starting indrik {}", env!("CARGO_PKG_VERSION"));
+        let pidfile = match &config.pidfile {
+            Some(path) => Some(Pidfile::create(path).map_err(|error| error.to_string())?),
+            None => None,
+        };
+        let signals = SignalPipe::new(&handled_signals()).map_err(|error| format!("cannot handle signals: {error}"))?;
+        let listeners = bind_all(&config, &signals)?;
+        announce(&listeners);
+        log::info!("Using worker: {}", config.worker_class.name());
+        let world = |error: io::Error| format!("cannot start: {error}");
+        let poll = Poll::new().map_err(world)?;
+        let descriptor = signals.descriptor().as_raw_fd();
+        poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE).map_err(world)?;
+        let supervisor = Supervisor::new(plan(&config));
+        let settings = HashMap::from([(supervisor.generation(), config)]);
+        Ok(Self {
+            crew,
+            supervisor,
+            settings,
+            listeners,
+            scoreboard: Scoreboard::new().map_err(world)?,
+            workers: HashMap::new(),
+            poll,
+            signals,
+            pidfile,
+            facts: VecDeque::from([Fact::Started]),
+        })
+    }
+
+    fn serve(mut self) -> Ended {
+        let mut events = Events::with_capacity(64);
+        loop {
+            while let Some(fact) = self.facts.pop_front() {
+                match self.tell(fact) {
+                    Next::GoOn => {}
+                    Next::End(ended) => return ended,
+                }
+            }
+            let now = Instant::now();
+            let next = self.supervisor.next_deadline().unwrap_or(now + TICK);
+            let patience = next.saturating_duration_since(now).min(TICK);
+            if let Err(error) = self.poll.poll(&mut events, Some(patience))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                logging::critical!("Unhandled exception in main loop: cannot poll: {error}");
+                return Ended::Stopped(exit::UNHANDLED);
+            }
+            self.hear();
+        }
+    }
+
+    /// Collects what has happened since the last round.
+    fn hear(&mut self) {
+        for number in self.signals.take() {
+            self.facts.extend(signal_of(number).map(Fact::Signal));
+        }
+        let pids: Vec<i32> = self.workers.keys().copied().collect();
+        for pid in pids {
+            self.hear_worker(pid);
+        }
+        while let Some((pid, death)) = sys::reap() {
+            // Its last words first: they may be the reason.
+            self.hear_worker(pid);
+            self.forget(pid);
+            let ended = match death {
+                Death::Code(code) => supervisor::Ended::Code(code),
+                Death::Signal(signal) => supervisor::Ended::Signal(signal),
+            };
+            self.facts.push_back(Fact::Exited { pid: Pid(pid), ended });
+        }
+        self.facts.push_back(Fact::Tick);
+    }
+
+    fn hear_worker(&mut self, pid: i32) {
+        let Some(hand) = self.workers.get(&pid) else { return };
+        let (monotonic, instant) = (Monotonic::now(), Instant::now());
+        if let Some(beat) = hand.line.last_beat() {
+            self.facts.push_back(Fact::Beat { pid: Pid(pid), at: beat.to_instant(monotonic, instant) });
+        }
+        let pid = Pid(pid);
+        while let Received::Message(message) = hand.ipc.next() {
+            self.facts.push_back(match message {
+                FromWorker::Booted => Fact::Booted { pid },
+                FromWorker::AppNotLoaded => Fact::BootFailed { pid, failure: BootFailure::AppLoad },
+                FromWorker::BootFailed => Fact::BootFailed { pid, failure: BootFailure::Boot },
+                FromWorker::Retiring => Fact::Retiring { pid },
+            });
+        }
+    }
+
+    fn forget(&mut self, pid: i32) {
+        if let Some(hand) = self.workers.remove(&pid) {
+            let descriptor = hand.ipc.as_fd().as_raw_fd();
+            let _ = self.poll.registry().deregister(&mut SourceFd(&descriptor));
+        }
+    }
+
+    fn tell(&mut self, fact: Fact) -> Next {
+        let mut orders = VecDeque::from(self.supervisor.on(fact, Instant::now()));
+        while let Some(order) = orders.pop_front() {
+            let answer = match order {
+                Order::Spawn(berth) => match self.spawn(berth) {
+                    Ok(fact) => Some(fact),
+                    Err(born) => return Next::End(Ended::Born(born)),
+                },
+                Order::Exit { code } => return Next::End(Ended::Stopped(code)),
+                Order::Reload => Some(self.reload()),
+                Order::ReopenLogs => {
+                    self.crew.reopen_logs();
+                    None
+                }
+                Order::Tell { pid, word } => {
+                    self.tell_worker(pid, word);
+                    None
+                }
+                Order::Kill { pid, signal } => {
+                    // A worker that has just died is reaped in the next round.
+                    let _ = sys::kill(pid.0, signal);
+                    None
+                }
+                Order::Log(level, text) => {
+                    write_log(level, &text);
+                    None
+                }
+            };
+            if let Some(fact) = answer {
+                let now = Instant::now();
+                orders.extend(self.supervisor.on(fact, now));
+            }
+        }
+        Next::GoOn
+    }
+
+    fn tell_worker(&self, pid: Pid, word: Word) {
+        let message = match word {
+            Word::Drain => ToWorker::Drain,
+            Word::Stop => ToWorker::Stop,
+            Word::Quit => ToWorker::Quit,
+            Word::Reopen => ToWorker::Reopen,
+        };
+        if let Some(hand) = self.workers.get(&pid.0)
+            && let Err(error) = hand.ipc.tell(message)
+        {
+            log::debug!("worker {} cannot be told: {error}", pid.0);
+        }
+    }
+
+    /// Forks a worker. `Err` is not a failure but the other process.
+    fn spawn(&mut self, berth: Berth) -> Result<Fact, Box<Born>> {
+        let failed = |error: io::Error| Fact::NotSpawned { berth, reason: error.to_string() };
+        let (master_end, worker_end) = match ipc::pair() {
+            Ok(pair) => pair,
+            Err(error) => return Ok(failed(error)),
+        };
+        let line = self.scoreboard.line(berth.id.0);
+        line.clear();
+        sys::block_all();
+        match self.crew.fork() {
+            Ok(Forked::Master(pid)) => {
+                sys::unblock_all();
+                drop(worker_end);
+                let descriptor = master_end.as_fd().as_raw_fd();
+                let token = Token(FIRST_WORKER + usize::from(berth.id.0));
+                let watched = self.poll.registry().register(&mut SourceFd(&descriptor), token, Interest::READABLE);
+                if let Err(error) = watched {
+                    // Its words are still heard, once a tick.
+                    log::warn!("cannot watch worker {pid}: {error}");
+                }
+                self.workers.insert(pid, Hand { ipc: master_end, line });
+                Ok(Fact::Spawned { berth, pid: Pid(pid) })
+            }
+            Ok(Forked::Worker) => {
+                sys::default_all();
+                let config = self.settings.get(&berth.generation).or_else(|| self.settings.values().next());
+                let config = config.cloned().expect("the settings of a generation are kept while it may be spawned");
+                let listeners = std::mem::take(&mut self.listeners);
+                Err(Box::new(Born { berth, config, listeners, ipc: worker_end, line }))
+            }
+            Err(error) => {
+                sys::unblock_all();
+                Ok(failed(error))
+            }
+        }
+    }
+
+    fn reload(&mut self) -> Fact {
+        let before = self.settings.get(&self.supervisor.generation()).cloned();
+        let reloaded = self.crew.reload().and_then(|config| {
+            let is_moved = before.as_ref().is_none_or(|before| before.bind != config.bind);
+            let listeners = if is_moved { Some(self.rebind(&config)?) } else { None };
+            Ok((config, listeners))
+        });
+        let (config, listeners) = match reloaded {
+            Ok(reloaded) => reloaded,
+            Err(text) => {
+                log::error!("Reload failed, the old settings stay in force: {text}");
+                return Fact::ReloadFailed;
+            }
+        };
+        if let Some(listeners) = listeners {
+            // Old workers hold their own copies of the sockets that are dropped here, until they have drained.
+            self.listeners = listeners;
+            announce(&self.listeners);
+        }
+        self.renew_pidfile(&config);
+        let next = Generation(self.supervisor.generation().0.max(self.newest_generation().0) + 1);
+        self.settings.insert(next, config.clone());
+        Fact::Reloaded(plan(&config))
+    }
+
+    fn newest_generation(&self) -> Generation {
+        self.settings.keys().copied().max().unwrap_or(Generation(0))
+    }
+
+    /// Binds what is new and keeps the sockets of addresses that stay.
+    fn rebind(&mut self, config: &Config) -> Result<Vec<Listener>, String> {
+        let addresses = addresses(config)?;
+        let mut fresh = Vec::new();
+        for address in &addresses {
+            if !self.listeners.iter().any(|held| held.address() == address) {
+                let bound = Listener::bind(address, config.backlog as i32);
+                fresh.push(bound.map_err(|error| format!("cannot bind {address}: {error}"))?);
+            }
+        }
+        let mut held = std::mem::take(&mut self.listeners);
+        held.retain(|listener| addresses.contains(listener.address()));
+        held.extend(fresh);
+        held.sort_by_key(|listener| addresses.iter().position(|address| address == listener.address()));
+        Ok(held)
+    }
+
+    fn renew_pidfile(&mut self, config: &Config) {
+        if self.pidfile.as_ref().map(Pidfile::path) == config.pidfile.as_deref() {
+            return;
+        }
+        self.pidfile = None;
+        if let Some(path) = &config.pidfile {
+            match Pidfile::create(path) {
+                Ok(pidfile) => self.pidfile = Some(pidfile),
+                Err(error) => log::error!("{error}"),
+            }
+        }
+    }
+}
+
+fn plan(config: &Config) -> Plan {
+    Plan {
+        workers: config.workers,
+        timeout: config.timeout,
+        graceful_timeout: config.graceful_timeout,
+        boot_timeout: BOOT_TIMEOUT,
+    }
+}
+
+fn addresses(config: &Config) -> Result<Vec<Address>, String> {
+    config.bind.iter().map(|text| Address::parse(text).map_err(|error| error.to_string())).collect()
+}
+
+/// Binds all addresses, each up to five times a second apart. A signal to stop ends the waiting.
+fn bind_all(config: &Config, signals: &SignalPipe) -> Result<Vec<Listener>, String> {
+    let mut listeners = Vec::new();
+    for address in addresses(config)? {
+        listeners.push(bind_patiently(&address, config.backlog as i32, signals)?);
+    }
+    Ok(listeners)
+}
+
+fn bind_patiently(address: &Address, backlog: i32, signals: &SignalPipe) -> Result<Listener, String> {
+    for attempt in 1..=BIND_ATTEMPTS {
+        let error = match Listener::bind(address, backlog) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => error,
+        };
+        match &error {
+            BindError::InUse(_) => log::error!("Connection in use: {address}"),
+            BindError::NoSuchAddress(_) => log::error!("Invalid address: {address}"),
+            BindError::Other(_) => return Err(format!("Can't connect to {address}: {error}{}", advice(&error))),
+        }
+        log::error!("connection to {address} failed: {error}");
+        let is_last = attempt == BIND_ATTEMPTS;
+        if is_last || sys::wait_for(signals.descriptor(), Wait::Readable, Some(BIND_PAUSE)).unwrap_or(true) {
+            break;
+        }
+    }
+    Err(format!("Can't connect to {address}"))
+}
+
+fn advice(error: &BindError) -> &'static str {
+    match error.error().kind() {
+        io::ErrorKind::PermissionDenied => "\nhint: bind a port above 1023 and put a proxy in front",
+        io::ErrorKind::NotFound => "\nhint: the directory of a unix socket must exist",
+        _ => "",
+    }
+}
+
+fn announce(listeners: &[Listener]) {
+    let shown: Vec<String> = listeners.iter().map(Listener::to_string).collect();
+    log::info!("Listening at: {} ({})", shown.join(","), std::process::id());
+}
+
+fn write_log(level: Level, text: &str) {
+    match level {
+        Level::Debug => log::debug!("{text}"),
+        Level::Info => log::info!("{text}"),
+        Level::Warning => log::warn!("{text}"),
+        Level::Error => log::error!("{text}"),
+        Level::Critical => logging::critical!("{text}"),
+    }
+}
+
+/// Signals that mean something to the master, by number.
+const KNOWN_SIGNALS: [(i32, Signal); 10] = [
+    (1, Signal::Hup),
+    (2, Signal::Int),
+    (3, Signal::Quit),
+    (10, Signal::Usr1),
+    (12, Signal::Usr2),
+    (15, Signal::Term),
+    (17, Signal::Chld),
+    (21, Signal::Ttin),
+    (22, Signal::Ttou),
+    (28, Signal::Winch),
+];
+
+fn handled_signals() -> Vec<i32> {
+    KNOWN_SIGNALS.iter().map(|(number, _)| *number).collect()
+}
+
+fn signal_of(number: i32) -> Option<Signal> {
+    KNOWN_SIGNALS.iter().find(|(known, _)| *known == number).map(|(_, signal)| *signal)
+}

@@ -1,0 +1,296 @@
+//! Supply: the right processes in the seats. Spawns what is missing, hands seats over, drains what is too many.
+//!
+//! Nothing here remembers a plan of steps. After each fact `supply` compares what there is with what is wanted and orders the
+//! next safe step: a successor boots beside the one that serves, and only a worker that is not needed for the target drains.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use super::messages::{Berth, Generation, Level, Order, Pid, Plan, SeatIdx, Word, WorkerId};
+use super::process::{Process, State};
+use super::seats::{Occupancy, SETTLED};
+use super::signals::Stage;
+use super::{Fallback, MOST_WORKERS, Supervisor};
+
+impl Supervisor {
+    /// The first generation may be spawned.
+    pub(super) fn start(&mut self) {
+        if self.stage == Stage::Await {
+            self.stage = Stage::Serve;
+            self.resize(self.plan.workers);
+        }
+    }
+
+    /// A worker was forked; its boot deadline runs.
+    pub(super) fn take_seat(&mut self, berth: Berth, pid: Pid, now: Instant) {
+        self.spawning.retain(|other| other.id != berth.id);
+        self.processes
+            .insert(pid, Process::new(berth, self.plan, self.birth_count, now));
+        self.birth_count += 1;
+        if self.stage != Stage::Serve {
+            // It was ordered before the stop was.
+            self.quit(pid, now);
+        }
+    }
+
+    /// A worker is ready. The first of a generation makes it the one that serves.
+    pub(super) fn welcome(&mut self, pid: Pid, now: Instant) {
+        if let Some(process) = self.processes.get_mut(&pid)
+            && process.state == State::Boot
+        {
+            // A worker of any other generation was told to quit when its generation was given up.
+            process.boot(now);
+            self.ever_booted = true;
+            self.fallback = None;
+        }
+    }
+
+    /// A worker lives.
+    pub(super) fn renew(&mut self, pid: Pid, at: Instant) {
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.renew(at);
+        }
+    }
+
+    /// A worker asks to be replaced.
+    pub(super) fn let_retire(&mut self, pid: Pid, now: Instant) {
+        let Some(process) = self
+            .processes
+            .get_mut(&pid)
+            .filter(|process| process.state == State::Serve)
+        else {
+            return;
+        };
+        process.enter(State::Retire, now);
+        let (seat, settled) = (process.berth.seat, process.has_served(SETTLED, now));
+        if settled {
+            self.seat_mut(seat).forgive();
+        }
+    }
+
+    /// New settings: a new generation, and the way back as long as none of it has booted.
+    pub(super) fn reload(&mut self, plan: Plan, now: Instant) {
+        match self.stage {
+            Stage::Await => self.plan = plan,
+            Stage::Serve => {
+                if self.ever_booted && self.fallback.is_none() {
+                    let (plan, target, generation) = (self.plan, self.target, self.generation);
+                    self.fallback = Some(Fallback {
+                        plan,
+                        target,
+                        generation,
+                    });
+                }
+                self.newest = Generation(self.newest.0 + 1);
+                self.follow(plan, plan.workers, self.newest, now);
+                if plan.workers == 0 {
+                    // Nobody will boot, so nobody can fail.
+                    self.fallback = None;
+                }
+            }
+            Stage::Stop { .. } | Stage::Over => {}
+        }
+    }
+
+    /// Makes this the generation that is spawned; those that boot for another quit.
+    pub(super) fn follow(
+        &mut self,
+        plan: Plan,
+        target: usize,
+        generation: Generation,
+        now: Instant,
+    ) {
+        (self.plan, self.generation) = (plan, generation);
+        self.quit_unwanted_boots(now);
+        self.resize(target);
+        self.seats.iter_mut().for_each(|seat| seat.forgive());
+    }
+
+    /// Orders the next safe step towards one worker of the wanted generation in each open seat, and none in the others.
+    pub(super) fn supply(&mut self, now: Instant) {
+        self.quit_unwanted_boots(now);
+        let occupancy = self.occupancy();
+        self.hand_over(&occupancy, now);
+        self.drain_surplus(&occupancy, now);
+        self.fill(&occupancy, now);
+        self.log_count();
+    }
+
+    /// A worker that boots for a closed seat, or for a generation that is no longer wanted, need not go on.
+    fn quit_unwanted_boots(&mut self, now: Instant) {
+        let unwanted = |process: &Process| {
+            let open = self.seats[usize::from(process.berth.seat.0)].open;
+            process.state == State::Boot && !(open && process.berth.generation == self.generation)
+        };
+        for pid in self.pids_that(unwanted) {
+            self.quit(pid, now);
+        }
+    }
+
+    /// Where a successor has booted, its predecessor drains.
+    fn hand_over(&mut self, occupancy: &[Occupancy], now: Instant) {
+        for seat in occupancy {
+            if let (Some(resident), Some(predecessor)) = (seat.resident, seat.predecessor)
+                && self.processes[&resident].state.serves()
+            {
+                self.drain(predecessor, now);
+            }
+        }
+    }
+
+    /// Workers of closed seats drain, oldest first, as long as enough others serve. While a reload may still be abandoned
+    /// "enough" includes what the old settings wanted.
+    fn drain_surplus(&mut self, occupancy: &[Occupancy], now: Instant) {
+        let floor = self
+            .fallback
+            .as_ref()
+            .map_or(self.target, |fallback| fallback.target.max(self.target));
+        let serving = self
+            .processes
+            .values()
+            .filter(|process| process.state.serves())
+            .count();
+        let closed = occupancy
+            .iter()
+            .zip(&self.seats)
+            .filter(|(_, seat)| !seat.open);
+        // Who boots there was told to quit, and a predecessor to drain: the resident is the one that may still serve.
+        let mut surplus: Vec<Pid> = closed
+            .filter_map(|(occupancy, _)| occupancy.resident)
+            .collect();
+        surplus.sort_by_key(|pid| self.processes[pid].birth);
+        for pid in surplus.into_iter().take(serving.saturating_sub(floor)) {
+            self.drain(pid, now);
+        }
+    }
+
+    /// Spawns into the open seats that lack a worker or a successor, as far as there are ids.
+    fn fill(&mut self, occupancy: &[Occupancy], now: Instant) {
+        for seat in &mut self.seats {
+            // A time that is past must not wake the loop again.
+            seat.retry_at = seat.retry_at.filter(|&at| at > now);
+        }
+        let lacking = self.lacking(occupancy);
+        if lacking.is_empty() {
+            return;
+        }
+        for (seat, id) in lacking.into_iter().zip(self.free_ids()) {
+            let berth = Berth {
+                id,
+                seat,
+                generation: self.generation,
+            };
+            self.spawning.push(berth);
+            self.orders.push(Order::Spawn(berth));
+        }
+    }
+
+    /// The open seats into which a worker may be spawned now.
+    fn lacking(&self, occupancy: &[Occupancy]) -> Vec<SeatIdx> {
+        let open = || {
+            (0..)
+                .zip(occupancy.iter().zip(&self.seats))
+                .filter(|(_, (_, seat))| seat.open)
+        };
+        let hand_overs =
+            open().filter(|(_, (occupancy, _))| occupancy.count > 1 || occupancy.draining);
+        let mut lease_left = (self.target / 10).max(1).saturating_sub(hand_overs.count());
+        let mut lacking = Vec::new();
+        for (idx, (occupancy, seat)) in open() {
+            if seat.retry_at.is_some() {
+                continue;
+            }
+            match self.lack(occupancy) {
+                Lack::Nothing => continue,
+                Lack::Worker => {}
+                Lack::Replacement if lease_left == 0 => continue,
+                Lack::Replacement => lease_left -= 1,
+            }
+            lacking.push(SeatIdx(idx));
+        }
+        lacking
+    }
+
+    /// What an open seat lacks. It never holds more than two, and who was told to leave at once is waited for.
+    fn lack(&self, seat: &Occupancy) -> Lack {
+        if seat.count > 1 || seat.spawning {
+            return Lack::Nothing;
+        }
+        let Some(resident) = seat.resident.map(|pid| &self.processes[&pid]) else {
+            return if seat.count == 0 || seat.draining {
+                Lack::Worker
+            } else {
+                Lack::Nothing
+            };
+        };
+        if resident.berth.generation != self.generation {
+            Lack::Worker
+        } else if resident.state == State::Retire {
+            Lack::Replacement
+        } else {
+            Lack::Nothing
+        }
+    }
+
+    /// The free ids, lowest first.
+    fn free_ids(&self) -> impl Iterator<Item = WorkerId> + use<> {
+        let berths = self
+            .processes
+            .values()
+            .map(|process| &process.berth)
+            .chain(&self.spawning);
+        let used: HashSet<WorkerId> = berths.map(|berth| berth.id).collect();
+        (0..)
+            .map(WorkerId)
+            .take(MOST_WORKERS)
+            .filter(move |id| !used.contains(id))
+    }
+
+    /// Logs how many workers there are, once a change is complete.
+    fn log_count(&mut self) {
+        let count = self.processes.len();
+        if self.spawning.is_empty() && count != self.logged_count {
+            self.logged_count = count;
+            self.log(Level::Debug, format!("{count} workers"));
+        }
+    }
+
+    /// Tells a worker to finish; one that boots has nothing to finish.
+    fn drain(&mut self, pid: Pid, now: Instant) {
+        let Some(process) = self.processes.get_mut(&pid) else {
+            return;
+        };
+        if process.state == State::Boot {
+            self.quit(pid, now);
+        } else {
+            process.enter(State::Drain, now);
+            self.tell(pid, Word::Drain);
+        }
+    }
+
+    /// Tells a worker to leave at once.
+    pub(super) fn quit(&mut self, pid: Pid, now: Instant) {
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.enter(State::Quit, now);
+            self.tell(pid, Word::Quit);
+        }
+    }
+
+    /// The workers of which this is true, by pid.
+    pub(super) fn pids_that(&self, is_meant: impl Fn(&Process) -> bool) -> Vec<Pid> {
+        self.processes
+            .iter()
+            .filter(|(_, process)| is_meant(process))
+            .map(|(&pid, _)| pid)
+            .collect()
+    }
+}
+
+/// What an open seat lacks.
+enum Lack {
+    Nothing,
+    /// One to serve: it is empty, or holds only what another generation left.
+    Worker,
+    /// One to take over from a worker that retires: only under the lease.
+    Replacement,
+}

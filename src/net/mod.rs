@@ -1,0 +1,11 @@
+//! Addresses, listeners and streams: TCP over IPv4 and IPv6, and unix sockets.
+//!
+//! Knows nothing of HTTP. The master makes listeners, the workers accept from them.
+
+mod address;
+mod listener;
+mod stream;
+
+pub use address::{Address, AddressError};
+pub use listener::{BindError, Listener};
+pub use stream::{Peer, Stream};

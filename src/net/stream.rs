@@ -1,0 +1,125 @@
+//! One accepted connection's socket, and who is at the other end.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+
+use crate::sys;
+
+/// A non-blocking stream socket.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP, with the peer's address.
+    Tcp(mio::net::TcpStream, SocketAddr),
+    /// A unix socket: the peer has no address.
+    Unix(mio::net::UnixStream),
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// Somebody on this machine.
+    Unix,
+}
+
+impl Stream {
+    /// Who is at the other end.
+    pub fn peer(&self) -> Peer {
+        match self {
+            Self::Tcp(_, peer) => Peer::Tcp(*peer),
+            Self::Unix(_) => Peer::Unix,
+        }
+    }
+
+    /// Reads what has arrived; `Ok(None)` when nothing has, `Ok(Some(0))` when the peer has ended its side.
+    pub fn read(&mut self, space: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            let result = match self {
+                Self::Tcp(stream, _) => stream.read(space),
+                Self::Unix(stream) => stream.read(space),
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return ready(other),
+            }
+        }
+    }
+
+    /// Writes what the kernel takes; `Ok(None)` when it takes nothing.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        loop {
+            let result = match self {
+                Self::Tcp(stream, _) => stream.write(bytes),
+                Self::Unix(stream) => stream.write(bytes),
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return ready(other),
+            }
+        }
+    }
+
+    /// As [`Stream::write`], from several places at once.
+    pub fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        loop {
+            let result = match self {
+                Self::Tcp(stream, _) => stream.write_vectored(slices),
+                Self::Unix(stream) => stream.write_vectored(slices),
+            };
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return ready(other),
+            }
+        }
+    }
+
+    /// Says that nothing more will be sent; what was sent still arrives.
+    pub fn finish(&self) {
+        let _ = sys::shutdown_write(self.as_fd());
+    }
+}
+
+fn ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(count) => Ok(Some(count)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream, _) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl Source for Stream {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream, _) => stream.register(registry, token, interests),
+            Self::Unix(stream) => stream.register(registry, token, interests),
+        }
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream, _) => stream.reregister(registry, token, interests),
+            Self::Unix(stream) => stream.reregister(registry, token, interests),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream, _) => stream.deregister(registry),
+            Self::Unix(stream) => stream.deregister(registry),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! fork(2) with an interpreter up: inside CPython's hooks, attached, on the main thread.
+#![allow(unsafe_code)]
+
+use std::io;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+use crate::sys;
+
+/// Which of the two processes this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fork {
+    /// The one that forked.
+    Parent {
+        /// Pid of the new process.
+        child: i32,
+    },
+    /// The new one. It has this thread only.
+    Child,
+}
+
+/// Forks. Called detached, on the main thread, with signals blocked. Errors: as fork(2).
+pub fn fork() -> io::Result<Fork> {
+    Python::attach(|_| {
+        // SAFETY: attached, on the main thread: takes the import lock and runs `os.register_at_fork(before=…)`.
+        unsafe { ffi::PyOS_BeforeFork() };
+        // SAFETY: we start no thread before a fork, so the child misses no holder of a lock of ours. A hook of the
+        // settings file may have started some: they are outside of our locks, and the caller says so in the log.
+        let forked = unsafe { sys::fork() };
+        match forked {
+            // SAFETY: pairs with BeforeFork; makes this thread the main thread of the child's interpreter.
+            Ok(0) => unsafe { ffi::PyOS_AfterFork_Child() },
+            // SAFETY: pairs with BeforeFork, also when the fork has failed.
+            Ok(_) | Err(_) => unsafe { ffi::PyOS_AfterFork_Parent() },
+        }
+        Ok(match forked? {
+            0 => Fork::Child,
+            child => Fork::Parent { child },
+        })
+    })
+}
+
+/// How many Python threads are alive besides this one; a hook may have started some.
+pub fn other_threads() -> usize {
+    let count = |py: Python<'_>| -> PyResult<usize> {
+        let count: Bound<'_, PyAny> = py.import("threading")?.call_method0("active_count")?;
+        count.extract()
+    };
+    Python::attach(count).unwrap_or(1).saturating_sub(1)
+}

@@ -1,0 +1,13 @@
+//! All of Python: the interpreter, forks under it, the settings file, signals, and the WSGI bridge.
+//!
+//! No Python object leaves this room. Calls come in detached; functions here attach for as long as they need to.
+
+pub mod environment;
+pub mod fork;
+pub mod interpreter;
+pub mod loader;
+pub mod package;
+pub mod settings_file;
+pub mod signals;
+mod traceback;
+pub mod wsgi;

@@ -1,0 +1,187 @@
+//! Signals of a worker: handlers that Python sees, and that only post what was asked for.
+//!
+//! They are set with `signal.signal` before the application is imported, so that it may look at them and replace them.
+//! What they post, [`crate::app::Caller::notices`] takes.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+
+use pyo3::exceptions::PySystemExit;
+use pyo3::prelude::*;
+use pyo3::types::{PyAny, PyCFunction, PyDict};
+
+use super::{interpreter, traceback};
+use crate::app::{Notice, Notices};
+use crate::sys;
+
+/// What was posted and not yet taken, as bits of [`Notices`].
+static POSTED: AtomicU32 = AtomicU32::new(0);
+
+/// How often the wake-up descriptor is set again: an event loop that the application runs on this thread takes it away.
+/// Until then a signal that another thread catches is seen at the worker's next beat. Each time costs two system calls.
+const LOOKS_PER_RENEWAL: u32 = 64;
+
+/// What the main thread is doing, as [`Stage`].
+static STAGE: AtomicU8 = AtomicU8::new(Stage::Serving as u8);
+
+/// What the main thread is doing decides whether a handler interrupts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Importing the application: any order to leave ends that at once.
+    Booting = 0,
+    /// Polling: the loop sees to it.
+    Serving = 1,
+    /// Inside the application: an order to leave at once, or the master's last warning, interrupts the request.
+    InApplication = 2,
+}
+
+/// Says what the main thread is about to do.
+pub fn enter(stage: Stage) {
+    STAGE.store(stage as u8, Relaxed);
+}
+
+/// The pipe that CPython's own C handler writes to, so that a wait ends.
+#[derive(Debug)]
+pub struct Wake {
+    reader: OwnedFd,
+    writer: OwnedFd,
+    /// How often handlers were let run.
+    looks: AtomicU32,
+}
+
+/// Sets the worker's handlers. Called in a new worker, detached, before the application is imported.
+///
+/// Errors: the interpreter refuses; the text says why.
+pub fn install() -> Result<Wake, String> {
+    let (reader, writer) = sys::pipe().map_err(|error| format!("cannot make a pipe for signals: {error}"))?;
+    POSTED.store(0, Relaxed);
+    let set = |py: Python<'_>| -> PyResult<()> {
+        let signal = py.import("signal")?;
+        let handlers: [(&str, Bound<'_, PyCFunction>); 7] = [
+            ("SIGTERM", wrap_pyfunction!(on_drain, py)?),
+            ("SIGINT", wrap_pyfunction!(on_quit, py)?),
+            ("SIGQUIT", wrap_pyfunction!(on_quit, py)?),
+            ("SIGUSR1", wrap_pyfunction!(on_reopen, py)?),
+            ("SIGABRT", wrap_pyfunction!(on_abort, py)?),
+            // For the master only. Their default action would kill the worker.
+            ("SIGHUP", wrap_pyfunction!(on_nothing, py)?),
+            ("SIGUSR2", wrap_pyfunction!(on_nothing, py)?),
+        ];
+        for (name, handler) in handlers {
+            signal.call_method1("signal", (signal.getattr(name)?, handler))?;
+        }
+        set_wakeup_descriptor(py, &writer)
+    };
+    Python::attach(set).map_err(|error| format!("cannot set signal handlers: {error}"))?;
+    Ok(Wake { reader, writer, looks: AtomicU32::new(0) })
+}
+
+/// Makes CPython write a byte into the pipe when a signal with a Python handler arrives.
+fn set_wakeup_descriptor(py: Python<'_>, pipe: &OwnedFd) -> PyResult<()> {
+    let options = PyDict::new(py);
+    options.set_item("warn_on_full_buffer", false)?;
+    py.import("signal")?.call_method("set_wakeup_fd", (pipe.as_raw_fd(),), Some(&options)).map(drop)
+}
+
+/// Gives SIGINT its default action in the master: Python's own handler would raise KeyboardInterrupt there.
+pub fn forget_keyboard_interrupt() {
+    Python::attach(|py| {
+        let reset = || -> PyResult<()> {
+            let signal = py.import("signal")?;
+            signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_DFL")?))?;
+            Ok(())
+        };
+        if let Err(error) = reset() {
+            log::warn!("cannot reset Python's handler of SIGINT: {error}");
+        }
+    });
+}
+
+/// Has the process been asked to leave at once, or while it boots to leave at all?
+pub fn is_leaving() -> bool {
+    let posted = Notices::from_bits(POSTED.load(Relaxed));
+    posted.has(Notice::Quit) || posted.has(Notice::Abort) || posted.has(Notice::Drain)
+}
+
+impl Wake {
+    /// Readable after a signal arrived.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+
+    /// Runs handlers that are due and takes what they posted. On the main thread.
+    pub(super) fn notices(&self, py: Python<'_>) -> Notices {
+        sys::discard_bytes(self.reader.as_fd());
+        let looks = self.looks.load(Relaxed).wrapping_add(1);
+        self.looks.store(looks, Relaxed);
+        if looks.is_multiple_of(LOOKS_PER_RENEWAL)
+            && let Err(error) = set_wakeup_descriptor(py, &self.writer)
+        {
+            log::debug!("cannot set the wake-up descriptor again: {error}");
+        }
+        if let Err(error) = py.check_signals() {
+            log::error!("Exception in a signal handler of the application\n{}", traceback::text(py, &error));
+        }
+        if POSTED.load(Relaxed) == 0 {
+            return Notices::default();
+        }
+        Notices::from_bits(POSTED.swap(0, Relaxed))
+    }
+}
+
+/// Runs Python's handler of the signal that stands for `notice`, for an order that came over ipc.
+pub(super) fn interrupt(notice: Notice) {
+    let signal = match notice {
+        Notice::Drain => "SIGTERM",
+        Notice::Quit => "SIGQUIT",
+        Notice::Reopen => "SIGUSR1",
+        Notice::Abort => "SIGABRT",
+    };
+    let number = |py: Python<'_>| py.import("signal")?.getattr(signal)?.extract::<i32>();
+    if let Ok(number) = Python::attach(number) {
+        interpreter::simulate_signal(number);
+    }
+}
+
+fn post(notice: Notice) {
+    POSTED.fetch_or(Notices::bit(notice), Relaxed);
+}
+
+fn leave_now(code: i32) -> PyResult<()> {
+    Err(PySystemExit::new_err(code))
+}
+
+fn stage_is(stage: Stage) -> bool {
+    STAGE.load(Relaxed) == stage as u8
+}
+
+/// SIGTERM: finish what you have, then leave.
+#[pyfunction]
+fn on_drain(_signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
+    post(Notice::Drain);
+    if stage_is(Stage::Booting) { leave_now(0) } else { Ok(()) }
+}
+
+/// SIGINT, SIGQUIT: leave at once; a running request is cut.
+#[pyfunction]
+fn on_quit(_signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
+    post(Notice::Quit);
+    if stage_is(Stage::Serving) { Ok(()) } else { leave_now(0) }
+}
+
+/// SIGUSR1: open the log files anew.
+#[pyfunction]
+fn on_reopen(_signum: i32, _frame: &Bound<'_, PyAny>) {
+    post(Notice::Reopen);
+}
+
+/// SIGABRT: the master has waited too long for this worker.
+#[pyfunction]
+fn on_abort(_signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
+    post(Notice::Abort);
+    if stage_is(Stage::Serving) { Ok(()) } else { leave_now(1) }
+}
+
+/// Signals that mean something to the master only.
+#[pyfunction]
+fn on_nothing(_signum: i32, _frame: &Bound<'_, PyAny>) {}

@@ -1,0 +1,16 @@
+//! Exceptions as text, the way Python prints them.
+
+use pyo3::prelude::*;
+
+/// The traceback of `error`, without a line end at its end.
+pub(super) fn text(py: Python<'_>, error: &PyErr) -> String {
+    let formatted = py
+        .import("traceback")
+        .and_then(|module| module.call_method1("format_exception", (error.value(py),)))
+        .and_then(|lines| lines.try_iter()?.map(|line| line?.extract::<String>()).collect::<PyResult<String>>());
+    match formatted {
+        Ok(text) => text.trim_end().to_owned(),
+        // The exception's own `__str__` may raise, and memory may be short.
+        Err(_) => error.to_string(),
+    }
+}

@@ -1,0 +1,231 @@
+//! One call of the application: from the environ to the end of its iterable, and `close()`, always.
+
+use pyo3::exceptions::{PyBrokenPipeError, PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use super::bytes::Piece;
+use super::start_response::{Responder, State};
+use super::{Tools, Wsgi, environ, hints};
+use crate::app::{Exchange, Failure, Flush, Gone, Room};
+use crate::py::traceback;
+
+/// Why an answer does not go on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The application raised, or broke its contract.
+    Raised(PyErr),
+    /// The client has gone.
+    Gone,
+}
+
+impl From<PyErr> for Stop {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(error)
+    }
+}
+
+impl From<Gone> for Stop {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl Stop {
+    /// For `write()`, whose caller is the application.
+    pub(super) fn into_exception(self) -> PyErr {
+        match self {
+            Self::Raised(error) => error,
+            Self::Gone => PyBrokenPipeError::new_err("the client has gone"),
+        }
+    }
+}
+
+/// Calls the application for `exchange`. Errors: as [`crate::app::Caller::call`].
+pub(super) fn call(
+    py: Python<'_>,
+    wsgi: &Wsgi,
+    tools: &mut Tools,
+    exchange: &mut dyn Exchange<Wsgi>,
+) -> Result<(), Failure> {
+    let responder = match tools.responder.take().filter(|responder| responder.is_free(py)) {
+        Some(responder) => responder,
+        None => match Responder::new(py) {
+            Ok(responder) => {
+                hints::follow(&responder.state);
+                responder
+            }
+            Err(error) => return Err(fail(py, exchange, &error)),
+        },
+    };
+    let state = responder.state.clone();
+    state.answer().restart();
+    let environ = match environ::build(py, wsgi, tools, exchange, &state) {
+        Ok(environ) => environ,
+        Err(environ::Unfit::Status(status)) => return Err(Failure::Request(status)),
+        Err(environ::Unfit::Raised(error)) => return Err(fail(py, exchange, &error)),
+    };
+    let result = state.link.lend(py, exchange, || run(py, wsgi, &state, &responder, &environ));
+    for (index, name) in wsgi.variables.iter().enumerate() {
+        let value = environ.get_item(name).ok().flatten().and_then(|value| value.str().ok());
+        if let Some(value) = value {
+            exchange.note_variable(index, value.to_string_lossy().as_bytes());
+        }
+    }
+    tools.responder = Some(responder);
+    match result {
+        Ok(()) => Ok(()),
+        Err(Stop::Gone) => {
+            log::debug!("Ignored premature client disconnection. {}", request_line(exchange));
+            Err(Failure::Gone)
+        }
+        Err(Stop::Raised(error)) => match state.link.refusal() {
+            Some(status) if !exchange.has_responded() => {
+                log::warn!("{} answered with {status}: {error}", request_line(exchange));
+                Err(Failure::Request(status))
+            }
+            _ => Err(fail(py, exchange, &error)),
+        },
+    }
+}
+
+/// Logs what the application raised.
+fn fail(py: Python<'_>, exchange: &mut dyn Exchange<Wsgi>, error: &PyErr) -> Failure {
+    log::error!("Error handling request {}\n{}", request_line(exchange), traceback::text(py, error));
+    Failure::Application
+}
+
+fn request_line(exchange: &mut dyn Exchange<Wsgi>) -> String {
+    let (head, ..) = exchange.request();
+    format!("{} {}", head.method(), head.target())
+}
+
+fn run(
+    py: Python<'_>,
+    wsgi: &Wsgi,
+    state: &State,
+    responder: &Responder,
+    environ: &Bound<'_, pyo3::types::PyDict>,
+) -> Result<(), Stop> {
+    let iterable = wsgi.callable.bind(py).call1((environ, responder.start.bind(py)))?;
+    let sent = send_all(py, state, &iterable);
+    let closed = close(&iterable);
+    sent?;
+    if let Err(error) = closed {
+        // The answer is out; only the log can still be told.
+        log::error!("Exception in close() of a response\n{}", traceback::text(py, &error));
+    }
+    Ok(())
+}
+
+/// Source: PEP 3333, "the application's close() method must be called", whatever happened before.
+fn close(iterable: &Bound<'_, PyAny>) -> PyResult<()> {
+    if iterable.is_exact_instance_of::<PyList>() || iterable.is_exact_instance_of::<PyTuple>() {
+        return Ok(());
+    }
+    match iterable.getattr_opt(pyo3::intern!(iterable.py(), "close"))? {
+        Some(close) => close.call0().map(drop),
+        None => Ok(()),
+    }
+}
+
+fn send_all(py: Python<'_>, state: &State, iterable: &Bound<'_, PyAny>) -> Result<(), Stop> {
+    if let Some(only) = only_item(iterable) {
+        return send_whole(py, state, only.as_ref());
+    }
+    for item in iterable.try_iter()? {
+        let item = match item {
+            // A taken-over socket is ended this way by some applications; a generator cannot raise it.
+            Err(error) if error.is_instance_of::<PyStopIteration>(py) => break,
+            other => other?,
+        };
+        let bytes = item.cast::<PyBytes>().map_err(|_| not_bytes(&item))?;
+        if !bytes.as_bytes().is_empty() {
+            send_piece(py, state, Piece::new(bytes))?;
+        }
+    }
+    finish(state)
+}
+
+/// A list or tuple that holds all of the body: nothing, or one bytes object.
+fn only_item<'py>(iterable: &Bound<'py, PyAny>) -> Option<Option<Bound<'py, PyBytes>>> {
+    let (len, first);
+    if let Ok(list) = iterable.cast_exact::<PyList>() {
+        (len, first) = (list.len(), list.get_item(0).ok());
+    } else if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
+        (len, first) = (tuple.len(), tuple.get_item(0).ok());
+    } else {
+        return None;
+    }
+    match (len, first) {
+        (0, _) => Some(None),
+        (1, Some(item)) => item.cast_into::<PyBytes>().ok().map(Some),
+        _ => None,
+    }
+}
+
+/// Sends a body that is known as a whole: its length is known, and nothing needs to go out before its end.
+fn send_whole(py: Python<'_>, state: &State, body: Option<&Bound<'_, PyBytes>>) -> Result<(), Stop> {
+    let mut answer = state.answer();
+    if answer.is_sent {
+        // `write()` was used before.
+        drop(answer);
+        if let Some(body) = body.filter(|body| !body.as_bytes().is_empty()) {
+            send_piece(py, state, Piece::new(body))?;
+        }
+        return finish(state);
+    }
+    if !answer.is_started() {
+        return Err(Stop::Raised(no_start_response()));
+    }
+    let length = body.map_or(0, |body| body.as_bytes().len() as u64);
+    answer.is_sent = true;
+    let answer = &*answer;
+    state.link.with(|exchange| -> Result<(), Stop> {
+        exchange.respond(&answer.status, &answer.fields, Some(length))?;
+        if let Some(body) = body {
+            exchange.send(Piece::new(body), Flush::Later)?;
+        }
+        Ok(exchange.finish()?)
+    })?
+}
+
+/// Sends the head, if it is due, and one piece of the body.
+pub(super) fn send_piece(py: Python<'_>, state: &State, piece: Piece) -> Result<(), Stop> {
+    begin(state, None)?;
+    let room = state.link.with(|exchange| exchange.send(piece, Flush::Now))??;
+    if room == Room::Full {
+        state.link.with_detached(py, |exchange| exchange.wait_for_room())??;
+    }
+    Ok(())
+}
+
+/// The body has ended. If nothing of it has come, its length is known after all.
+fn finish(state: &State) -> Result<(), Stop> {
+    begin(state, Some(0))?;
+    Ok(state.link.with(|exchange| exchange.finish())??)
+}
+
+/// Hands the head over, once. Source: PEP 3333: not before the first bytes that are not empty.
+fn begin(state: &State, length: Option<u64>) -> Result<(), Stop> {
+    let mut answer = state.answer();
+    if answer.is_sent {
+        return Ok(());
+    }
+    if !answer.is_started() {
+        return Err(Stop::Raised(no_start_response()));
+    }
+    answer.is_sent = true;
+    let answer = &*answer;
+    Ok(state.link.with(|exchange| exchange.respond(&answer.status, &answer.fields, length))??)
+}
+
+fn no_start_response() -> PyErr {
+    PyRuntimeError::new_err("the application has not called start_response")
+}
+
+fn not_bytes(item: &Bound<'_, PyAny>) -> PyErr {
+    let name = item.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("the application's iterable must yield bytes, not {name}"))
+}
+

@@ -1,0 +1,222 @@
+//! The environ dictionary of a request. Source: PEP 3333, environ variables; RFC 3875 for what they mean.
+//!
+//! A copy of a template with what is the same for the worker (and, from a connection's second request on, for the
+//! connection), plus the request's own entries. Nothing of `os.environ` gets in.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use super::errors::ErrorStream;
+use super::fields::Meaning;
+use super::file_wrapper::FileWrapper;
+use super::input::Input;
+use super::start_response::State;
+use super::{Server, Tools, Wsgi, hints, strings};
+use crate::app::{self, Exchange, Origin};
+use crate::http::{self, Head};
+
+/// Entries that are the same for every request of a worker.
+#[derive(Debug)]
+pub(super) struct Template {
+    entries: Py<PyDict>,
+    script_name: String,
+}
+
+/// A request that gets no environ.
+pub(super) enum Unfit {
+    /// It is answered with this status.
+    Status(u16),
+    /// Something raised.
+    Raised(PyErr),
+}
+
+impl From<PyErr> for Unfit {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(error)
+    }
+}
+
+impl Template {
+    pub(super) fn new(py: Python<'_>, server: &Server) -> PyResult<Self> {
+        let entries = PyDict::new(py);
+        entries.set_item("wsgi.version", PyTuple::new(py, [1, 0])?)?;
+        entries.set_item("wsgi.url_scheme", "http")?;
+        entries.set_item("wsgi.errors", Bound::new(py, ErrorStream::default())?)?;
+        entries.set_item("wsgi.multithread", server.is_multithread)?;
+        entries.set_item("wsgi.multiprocess", server.is_multiprocess)?;
+        entries.set_item("wsgi.run_once", false)?;
+        entries.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
+        entries.set_item("wsgi.input_terminated", true)?;
+        entries.set_item("wsgi.early_hints", hints::function(py)?)?;
+        entries.set_item("SERVER_SOFTWARE", &server.software)?;
+        entries.set_item("SCRIPT_NAME", &server.script_name)?;
+        // Of requests without a body: it has no state, so one serves all.
+        entries.set_item("wsgi.input", Bound::new(py, Input::empty())?)?;
+        Ok(Self { entries: entries.unbind(), script_name: server.script_name.clone() })
+    }
+}
+
+/// Builds the environ of the request that `exchange` has read, and takes its body.
+pub(super) fn build<'py>(
+    py: Python<'py>,
+    wsgi: &Wsgi,
+    tools: &mut Tools,
+    exchange: &mut dyn Exchange<Wsgi>,
+    state: &Arc<State>,
+) -> Result<Bound<'py, PyDict>, Unfit> {
+    let number = exchange.number();
+    let input = Input::of(py, exchange.take_body(), state)?;
+    let (head, origin, memory) = exchange.request();
+    let environ = match &memory.template {
+        Some(entries) => entries.bind(py).copy()?,
+        None => {
+            let environ = wsgi.template.entries.bind(py).copy()?;
+            add_connection(&environ, origin)?;
+            // Not at the first request: connections that bring only one would pay for a copy that nobody uses.
+            if number > 1 {
+                memory.template = Some(environ.copy()?.unbind());
+            }
+            environ
+        }
+    };
+    add_request(&environ, head, &wsgi.template.script_name)?;
+    if let Some(input) = input {
+        environ.set_item(intern!(py, "wsgi.input"), input)?;
+    }
+    add_fields(&environ, head, origin, tools)?;
+    if let app::Server::Unix { path } = &*origin.server {
+        add_server_of_host(&environ, head, path)?;
+    }
+    Ok(environ)
+}
+
+fn add_connection(environ: &Bound<'_, PyDict>, origin: &Origin) -> PyResult<()> {
+    let py = environ.py();
+    match origin.remote {
+        Some(remote) => {
+            environ.set_item(intern!(py, "REMOTE_ADDR"), remote.ip().to_string())?;
+            environ.set_item(intern!(py, "REMOTE_PORT"), remote.port().to_string())?;
+        }
+        None => environ.set_item(intern!(py, "REMOTE_ADDR"), intern!(py, ""))?,
+    }
+    if let app::Server::Tcp { name, port } = &*origin.server {
+        environ.set_item(intern!(py, "SERVER_NAME"), name)?;
+        environ.set_item(intern!(py, "SERVER_PORT"), port.to_string())?;
+    }
+    Ok(())
+}
+
+fn add_request(environ: &Bound<'_, PyDict>, head: Head<'_>, script_name: &str) -> Result<(), Unfit> {
+    let py = environ.py();
+    let method = match head.method() {
+        "GET" => intern!(py, "GET").clone(),
+        "POST" => intern!(py, "POST").clone(),
+        "HEAD" => intern!(py, "HEAD").clone(),
+        other => strings::native(py, other.as_bytes())?,
+    };
+    environ.set_item(intern!(py, "REQUEST_METHOD"), method)?;
+    let protocol = match head.version() {
+        http::Version::Http11 => intern!(py, "HTTP/1.1"),
+        http::Version::Http10 => intern!(py, "HTTP/1.0"),
+    };
+    environ.set_item(intern!(py, "SERVER_PROTOCOL"), protocol)?;
+    let target = strings::native(py, head.target().as_bytes())?;
+    let path = if script_name.is_empty() {
+        head.path()
+    } else {
+        // The raw path, since what is mounted may hold an escaped slash.
+        head.path().strip_prefix(script_name).ok_or_else(|| {
+            log::error!("request path {:?} does not start with SCRIPT_NAME {script_name:?}", head.path());
+            Unfit::Status(500)
+        })?
+    };
+    let plain_target = path.len() == head.target().len() && !path.contains('%');
+    let path_info = if plain_target { target.clone() } else { strings::native(py, &http::percent_decode(path))? };
+    environ.set_item(intern!(py, "PATH_INFO"), path_info)?;
+    let query = match head.query() {
+        "" => intern!(py, "").clone(),
+        query => strings::native(py, query.as_bytes())?,
+    };
+    environ.set_item(intern!(py, "QUERY_STRING"), query)?;
+    environ.set_item(intern!(py, "RAW_URI"), &target)?;
+    environ.set_item(intern!(py, "REQUEST_URI"), target)?;
+    Ok(())
+}
+
+fn add_fields(
+    environ: &Bound<'_, PyDict>,
+    head: Head<'_>,
+    origin: &Origin,
+    tools: &mut Tools,
+) -> Result<(), Unfit> {
+    let py = environ.py();
+    let mut is_secure = None;
+    for field in head.fields() {
+        let slot = tools.fields.slot(py, field.name)?;
+        let meaning = slot.meaning();
+        if let Meaning::Scheme(https) = meaning
+            && origin.is_trusted
+        {
+            let says_secure = field.value == https;
+            if is_secure.replace(says_secure).is_some_and(|before| before != says_secure) {
+                log::warn!("Invalid request: contradictory scheme headers");
+                return Err(Unfit::Status(400));
+            }
+        }
+        if slot.key(py).is_none() {
+            continue;
+        }
+        let value = slot.value(py, field.value)?.clone();
+        let key = slot.key(py).expect("looked at above");
+        let before = environ.len();
+        environ.set_item(key, value)?;
+        // A dictionary that did not grow had the key already: a repeated field.
+        if environ.len() == before {
+            let key = key.clone();
+            environ.set_item(key, joined(py, head, field.name)?)?;
+        }
+        slot.trim();
+    }
+    // The authority of an absolute-form target; a Host field beside it says the same, or the request was refused.
+    if !head.target().starts_with('/')
+        && let Some(host) = head.host()
+    {
+        environ.set_item(intern!(py, "HTTP_HOST"), strings::native(py, host)?)?;
+    }
+    if is_secure == Some(true) {
+        environ.set_item(intern!(py, "wsgi.url_scheme"), intern!(py, "https"))?;
+    }
+    Ok(())
+}
+
+/// All values of a repeated field, in order. Source: RFC 9110 §5.3; cookies are lists of another kind, RFC 6265 §5.4.
+fn joined<'py>(py: Python<'py>, head: Head<'_>, name: &str) -> PyResult<Bound<'py, PyString>> {
+    let separator: &[u8] = if name.eq_ignore_ascii_case("cookie") { b"; " } else { b"," };
+    let same = head.fields().filter(|field| field.name.eq_ignore_ascii_case(name));
+    let values: Vec<&[u8]> = same.map(|field| field.value).collect();
+    strings::native(py, &values.join(separator))
+}
+
+/// A unix socket has no name and port; the client's Host stands in. Source: Gunicorn.
+fn add_server_of_host(environ: &Bound<'_, PyDict>, head: Head<'_>, path: &str) -> PyResult<()> {
+    let py = environ.py();
+    let host = head.host().map(String::from_utf8_lossy).unwrap_or_default();
+    let (name, port) = match host.rsplit_once(':') {
+        _ if host.is_empty() => (path, ""),
+        Some((name, port)) if !port.ends_with(']') && !port.is_empty() => (name, port),
+        Some((name, "")) => (name, default_port(environ)?),
+        _ => (&*host, default_port(environ)?),
+    };
+    environ.set_item(intern!(py, "SERVER_NAME"), name)?;
+    environ.set_item(intern!(py, "SERVER_PORT"), port)
+}
+
+fn default_port(environ: &Bound<'_, PyDict>) -> PyResult<&'static str> {
+    let scheme = environ.get_item(intern!(environ.py(), "wsgi.url_scheme"))?;
+    let scheme = scheme.ok_or_else(|| PyValueError::new_err("environ has no scheme"))?;
+    Ok(if scheme.eq("https")? { "443" } else { "80" })
+}

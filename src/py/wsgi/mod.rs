@@ -1,0 +1,173 @@
+//! WSGI (PEP 3333) as an application of the worker: environ in, `start_response` and an iterable out.
+//!
+//! [`Wsgi`] is what the worker sees. A call goes through the files in this order: [`environ`], [`input`],
+//! [`start_response`], [`answer`]. Hot code uses `pyo3::ffi` behind safe functions ([`strings`], [`fields`]); all else is
+//! ordinary PyO3.
+#![allow(unsafe_code)]
+
+mod answer;
+mod bytes;
+mod environ;
+mod errors;
+mod fields;
+mod file_wrapper;
+mod hints;
+mod input;
+mod link;
+mod start_response;
+mod strings;
+
+use std::cell::Cell;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict};
+
+pub use self::bytes::{Buffer, Piece};
+use self::environ::Template;
+use self::fields::FieldCache;
+use self::start_response::Responder;
+use super::loader::Loaded;
+use super::signals::{self, Stage, Wake};
+use crate::app::{App, Caller, Exchange, Failure, Notice, Notices, ThreadWork};
+
+/// What the environs of a worker say about the server. Source: PEP 3333, environ variables.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `SERVER_SOFTWARE`.
+    pub software: String,
+    /// `wsgi.multithread`: may another thread of this process run the application at the same time?
+    pub is_multithread: bool,
+    /// `wsgi.multiprocess`: may another process?
+    pub is_multiprocess: bool,
+    /// `SCRIPT_NAME` for requests that bring none, from the process's environment; else empty.
+    pub script_name: String,
+}
+
+/// A WSGI application, ready to be called.
+#[derive(Debug)]
+pub struct Wsgi {
+    callable: Py<PyAny>,
+    template: Template,
+    wake: Wake,
+    /// Environ keys that the access log wants.
+    variables: Vec<String>,
+    main_thread: std::thread::ThreadId,
+}
+
+impl Wsgi {
+    /// Prepares `application` for calls. Called on the worker's main thread, detached.
+    ///
+    /// `variables`: environ keys that the access log wants. Errors: the interpreter is out of memory.
+    pub fn new(application: Loaded, server: &Server, wake: Wake, variables: Vec<String>) -> Result<Self, String> {
+        let template = Python::attach(|py| Template::new(py, server));
+        Ok(Self {
+            callable: application.0,
+            template: template.map_err(|error| format!("cannot prepare environ: {error}"))?,
+            wake,
+            variables,
+            main_thread: std::thread::current().id(),
+        })
+    }
+}
+
+impl App for Wsgi {
+    type Piece = Piece;
+    type Buffer = Buffer;
+    type Memory = Memory;
+
+    fn attached<R>(&self, work: impl FnOnce(&mut dyn Caller<Self>) -> R) -> R {
+        Python::attach(|py| {
+            let tools = TOOLS.take().unwrap_or_default();
+            let is_main = std::thread::current().id() == self.main_thread;
+            let mut caller = Attached { py, wsgi: self, tools, is_main };
+            let result = work(&mut caller);
+            TOOLS.set(Some(caller.tools));
+            result
+        })
+    }
+
+    fn buffer(&self, len: usize) -> Buffer {
+        // Detached (another thread than the application's drives the reactor), plain memory has to do.
+        if strings::is_attached() { Buffer::bytes(len) } else { Buffer::from(vec![0; len]) }
+    }
+
+    fn start_thread(self: &Arc<Self>, index: usize, work: ThreadWork<Self>) -> Result<(), String> {
+        let wsgi = self.clone();
+        let work = Mutex::new(Some(work));
+        let start = |py: Python<'_>| -> PyResult<()> {
+            let body = PyCFunction::new_closure(py, Some(c"serve"), None, move |_, _| {
+                let work = work.lock().ok().and_then(|mut work| work.take());
+                if let Some(work) = work {
+                    wsgi.attached(work);
+                }
+            })?;
+            let options = PyDict::new(py);
+            options.set_item("target", body)?;
+            options.set_item("name", format!("indrik-worker-{index}"))?;
+            // The worker itself sees to it that its threads have ended, or leaves without them.
+            options.set_item("daemon", true)?;
+            py.import("threading")?.call_method("Thread", (), Some(&options))?.call_method0("start")?;
+            Ok(())
+        };
+        Python::attach(start).map_err(|error| format!("cannot start application thread {index}: {error}"))
+    }
+
+    fn wake_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.wake.descriptor())
+    }
+
+    fn logged_variables(&self) -> &[String] {
+        &self.variables
+    }
+}
+
+/// What a thread keeps between calls: caches, and objects that are used again.
+#[derive(Debug, Default)]
+struct Tools {
+    fields: FieldCache,
+    responder: Option<Responder>,
+}
+
+thread_local! {
+    static TOOLS: Cell<Option<Tools>> = const { Cell::new(None) };
+}
+
+struct Attached<'py, 'a> {
+    py: Python<'py>,
+    wsgi: &'a Wsgi,
+    tools: Tools,
+    is_main: bool,
+}
+
+impl Caller<Wsgi> for Attached<'_, '_> {
+    fn call(&mut self, exchange: &mut dyn Exchange<Wsgi>) -> Result<(), Failure> {
+        if self.is_main {
+            signals::enter(Stage::InApplication);
+        }
+        let result = answer::call(self.py, self.wsgi, &mut self.tools, exchange);
+        if self.is_main {
+            signals::enter(Stage::Serving);
+        }
+        result
+    }
+
+    fn detached(&mut self, wait: &mut (dyn FnMut() + Send)) {
+        self.py.detach(wait);
+    }
+
+    fn notices(&mut self) -> Notices {
+        if self.is_main { self.wsgi.wake.notices(self.py) } else { Notices::default() }
+    }
+
+    fn interrupt(&mut self, notice: Notice) {
+        signals::interrupt(notice);
+    }
+}
+
+/// What is kept with a connection: the environ entries that are the same for all its requests.
+#[derive(Debug, Default)]
+pub struct Memory {
+    template: Option<Py<PyDict>>,
+}

@@ -1,0 +1,178 @@
+//! `start_response` and the `write` it returns. What the application says is judged and serialised at once; nothing of
+//! Python is kept.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+
+use super::bytes::Piece;
+use super::link::Link;
+use super::{answer, strings};
+use crate::http::{self, Fields};
+
+/// What a thread answers with: made once, used for every request that does not keep a part of it.
+#[derive(Debug)]
+pub(super) struct Responder {
+    pub(super) state: Arc<State>,
+    /// The bound method that applications get: a builtin, so calling it is as cheap as Python has it.
+    pub(super) start: Py<PyAny>,
+    object: Py<StartResponse>,
+    write: Py<Write>,
+}
+
+/// What `start_response`, `write` and the server share during an exchange.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) link: Link,
+    answer: Mutex<Answer>,
+}
+
+/// What the application has said of its answer.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    /// Code and reason; empty before `start_response` was called.
+    pub(super) status: Vec<u8>,
+    pub(super) fields: Fields,
+    /// Has the head been handed over? After that it cannot be replaced.
+    pub(super) is_sent: bool,
+}
+
+impl Responder {
+    pub(super) fn new(py: Python<'_>) -> PyResult<Self> {
+        let state = Arc::new(State::default());
+        let write = Bound::new(py, Write { state: state.clone() })?;
+        let object = Bound::new(py, StartResponse { state: state.clone(), write: write.clone().unbind() })?;
+        let start = object.getattr("start_response")?.unbind();
+        Ok(Self { state, start, object: object.unbind(), write: write.unbind() })
+    }
+
+    /// Has the application let go of everything it was given? Then it serves again.
+    pub(super) fn is_free(&self, py: Python<'_>) -> bool {
+        // Ours and, for the object, the bound method's; for `write` the object's.
+        let counts = [self.start.bind(py), self.object.bind(py).as_any(), self.write.bind(py).as_any()].map(strings::references);
+        counts == [1, 2, 2]
+    }
+}
+
+impl State {
+    pub(super) fn answer(&self) -> MutexGuard<'_, Answer> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answer {
+    pub(super) fn restart(&mut self) {
+        self.status.clear();
+        self.fields.clear();
+        self.is_sent = false;
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        !self.status.is_empty()
+    }
+
+    fn set(&mut self, status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.restart();
+        let line = status.cast::<PyString>().map_err(|_| {
+            PyTypeError::new_err(format!("status must be a str, not {}", type_name(status)))
+        })?;
+        let line = strings::latin1(line).ok_or_else(|| PyValueError::new_err("status has characters beyond Latin-1"))?;
+        http::status(line).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        if let Ok(list) = headers.cast_exact::<PyList>() {
+            for item in list {
+                self.add(&item)?;
+            }
+        } else {
+            for item in headers.try_iter()? {
+                self.add(&item?)?;
+            }
+        }
+        self.status.extend_from_slice(line);
+        Ok(())
+    }
+
+    fn add(&mut self, item: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (name, value);
+        match item.cast_exact::<PyTuple>() {
+            Ok(pair) if pair.len() == 2 => (name, value) = (pair.get_item(0)?, pair.get_item(1)?),
+            _ => (name, value) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?,
+        }
+        let name_text = name
+            .cast::<PyString>()
+            .map_err(|_| PyTypeError::new_err(format!("header names must be str, not {}", type_name(&name))))?;
+        let value_text = value.cast::<PyString>().map_err(|_| {
+            PyTypeError::new_err(format!("the value of header {name_text:?} must be a str, not {}", type_name(&value)))
+        })?;
+        let wide = || PyValueError::new_err(format!("header {name_text:?} has characters beyond Latin-1"));
+        let name_bytes = strings::latin1(name_text).ok_or_else(wide)?;
+        let value_bytes = strings::latin1(value_text).ok_or_else(wide)?;
+        self.fields.push(name_bytes, value_bytes).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+}
+
+fn type_name(object: &Bound<'_, PyAny>) -> String {
+    object.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
+}
+
+/// The object whose method applications call.
+#[pyclass(frozen, module = "indrik")]
+#[derive(Debug)]
+pub(super) struct StartResponse {
+    state: Arc<State>,
+    write: Py<Write>,
+}
+
+#[pymethods]
+impl StartResponse {
+    /// Begins the answer. `status`: `"200 OK"`; `headers`: list of (name, value) tuples of str; `exc_info`: as
+    /// `sys.exc_info()`, to replace an answer of which nothing is sent. Returns `write(bytes)`. Source: PEP 3333.
+    #[pyo3(signature = (status, headers, exc_info=None, /))]
+    fn start_response(
+        &self,
+        py: Python<'_>,
+        status: &Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+        exc_info: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Write>> {
+        let mut answer = self.state.answer();
+        match exc_info {
+            Some(exc_info) if answer.is_sent => return Err(reraised(exc_info)?),
+            Some(_) => {}
+            None if answer.is_started() => return Err(PyAssertionError::new_err("Response headers already set!")),
+            None => {}
+        }
+        answer.set(status, headers).inspect_err(|_| answer.restart())?;
+        Ok(self.write.clone_ref(py))
+    }
+}
+
+/// The exception of an `exc_info` tuple, with its traceback.
+fn reraised(exc_info: &Bound<'_, PyAny>) -> PyResult<PyErr> {
+    let (_, value, traceback) = exc_info.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+    let value = value.call_method1("with_traceback", (traceback,))?;
+    Ok(PyErr::from_value(value))
+}
+
+/// The imperative way to send a body. Source: PEP 3333, the write() callable.
+#[pyclass(frozen, module = "indrik")]
+#[derive(Debug)]
+pub(super) struct Write {
+    state: Arc<State>,
+}
+
+#[pymethods]
+impl Write {
+    /// Sends `data` (bytes) before it returns.
+    #[pyo3(signature = (data, /))]
+    fn __call__(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let bytes = data
+            .cast::<PyBytes>()
+            .map_err(|_| PyTypeError::new_err(format!("write() takes bytes, not {}", type_name(data))))?;
+        if bytes.as_bytes().is_empty() {
+            return Ok(());
+        }
+        answer::send_piece(py, &self.state, Piece::new(bytes)).map_err(answer::Stop::into_exception)
+    }
+}

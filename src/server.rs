@@ -1,0 +1,352 @@
+//! The only file that sees master, worker and Python together. It joins them: settings are loaded, the master runs, and
+//! each process that it forks becomes a worker here.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{self, Config, Layers, Raw, Source};
+use crate::exit;
+use crate::ipc::FromWorker;
+use crate::logging::{self, Destination, Stream, access};
+use crate::master::{self, Born, Crew, Ended, Forked};
+use crate::net::Address;
+use crate::py::fork::{self, Fork};
+use crate::py::loader::{self, LoadError};
+use crate::py::signals::{self, Stage};
+use crate::py::wsgi::{Server, Wsgi};
+use crate::py::{environment, interpreter, package, settings_file};
+use crate::sys;
+use crate::worker::{self, Setup};
+
+/// What applications find in `SERVER_SOFTWARE`; many test that it begins with `gunicorn`.
+const SERVER_SOFTWARE: &str = concat!("gunicorn/27 (compatible; indrik/", env!("CARGO_PKG_VERSION"), ")");
+
+/// Through which door the program was entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Python has loaded us: the interpreter is there.
+    Wheel,
+    /// We are the program: the interpreter must be found and started.
+    Binary,
+}
+
+/// What was typed.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Through which door.
+    pub door: Door,
+    /// All settings but those of the settings file.
+    pub layers: Layers,
+    /// The interpreter or virtual environment that was named; for the binary.
+    pub python: Option<PathBuf>,
+    /// The program as it was called.
+    pub program: String,
+    /// All words, the program first.
+    pub argv: Vec<OsString>,
+}
+
+/// Does what was typed. Called detached, on the main thread; returns the exit code, in the master and in each worker.
+pub fn serve(invocation: Invocation) -> i32 {
+    let door = invocation.door;
+    if door == Door::Binary
+        && let Err(text) =
+            interpreter::start(invocation.python.as_deref(), &invocation.argv).and_then(|()| package::install())
+    {
+        complain(&text);
+        return exit::CONFIG;
+    }
+    let code = serve_with_python(invocation);
+    if door == Door::Binary {
+        interpreter::end();
+    }
+    code
+}
+
+fn serve_with_python(invocation: Invocation) -> i32 {
+    let mut site = match Site::open(invocation.layers) {
+        Ok(site) => site,
+        Err(text) => {
+            complain(&text);
+            return exit::CONFIG;
+        }
+    };
+    let config = match site.load() {
+        Ok(config) => config,
+        Err(text) => {
+            complain(&text);
+            return exit::CONFIG;
+        }
+    };
+    if config.print_config {
+        print(&config::print(&config, &site.layers));
+    }
+    if config.check_config || config.print_config {
+        return check_application(&config);
+    }
+    if config.wsgi_app.is_none() {
+        complain("No application module specified.");
+        return exit::CONFIG;
+    }
+    if let Err(text) = start_logging(&config) {
+        complain(&text);
+        return exit::CONFIG;
+    }
+    site.report_warnings();
+    sys::set_title(&title("master", &config));
+    signals::forget_keyboard_interrupt();
+    match master::run(&mut site, config) {
+        Ended::Stopped(code) => code,
+        Ended::Born(born) => work(*born),
+    }
+}
+
+/// Where the settings come from, and what they have changed in this process.
+struct Site {
+    layers: Layers,
+    start: PathBuf,
+    warnings: Vec<config::Warning>,
+    /// What variables of `raw_env` held before; `None` is unset.
+    replaced: HashMap<String, Option<String>>,
+    has_forked: bool,
+}
+
+impl Site {
+    /// Errors: the working directory is gone.
+    fn open(layers: Layers) -> Result<Self, String> {
+        let start = std::env::current_dir().map_err(|error| format!("cannot find the working directory: {error}"))?;
+        environment::set_variable("SERVER_SOFTWARE", SERVER_SOFTWARE)?;
+        Ok(Self { layers, start, warnings: Vec::new(), replaced: HashMap::new(), has_forked: false })
+    }
+
+    /// Loads the settings: once at start and once per reload. The settings file sees the directory of `chdir`, as far as
+    /// the command line names one. Errors: everything that is wrong with a setting.
+    fn load(&mut self) -> Result<Arc<Config>, String> {
+        let before = config::resolve(&without_file(&self.layers), &self.start).map_err(|error| error.to_string())?.0;
+        enter(&before.chdir)?;
+        let file = self.run_settings_file()?;
+        let layers = Layers { file, ..self.layers.clone() };
+        let (config, warnings) = config::resolve(&layers, &self.start).map_err(|error| error.to_string())?;
+        check(&config)?;
+        enter(&config.chdir)?;
+        for directory in &config.pythonpath {
+            environment::insert_path(directory)?;
+        }
+        self.layers = layers;
+        self.warnings = warnings;
+        self.set_variables(&config)?;
+        Ok(Arc::new(config))
+    }
+
+    fn run_settings_file(&self) -> Result<Raw, String> {
+        let named = self.layers.settings_file().map(str::to_owned);
+        let found = || config::SETTINGS_FILES.into_iter().find(|name| Path::new(name).exists()).map(str::to_owned);
+        let mut file = Raw::new();
+        let Some(location) = named.or_else(found) else { return Ok(file) };
+        let path = location.strip_prefix("file:").unwrap_or(&location);
+        let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
+        if !location.starts_with("python:") && Path::new(path).exists() && !matches!(extension, Some("py" | "pyc")) {
+            complain("!!! WARNING: configuration file should have a valid Python extension.");
+        }
+        for entry in settings_file::run(&location).map_err(|error| error.to_string())? {
+            file.push(entry.name, entry.value, Source::SettingsFile { path: path.to_owned(), line: entry.line });
+        }
+        Ok(file)
+    }
+
+    /// Puts `raw_env` into the environment, after what an earlier load had replaced is back.
+    fn set_variables(&mut self, config: &Config) -> Result<(), String> {
+        for (name, value) in self.replaced.drain() {
+            match value {
+                Some(value) => environment::set_variable(&name, &value)?,
+                None => environment::remove_variable(&name),
+            }
+        }
+        for (name, value) in &config.raw_env {
+            self.replaced.entry(name.clone()).or_insert_with(|| environment::variable(name));
+            environment::set_variable(name, value)?;
+        }
+        Ok(())
+    }
+
+    fn report_warnings(&mut self) {
+        for warning in self.warnings.drain(..) {
+            log::warn!("{warning}");
+        }
+    }
+}
+
+impl Crew for Site {
+    fn fork(&mut self) -> io::Result<Forked> {
+        if !std::mem::replace(&mut self.has_forked, true) {
+            let threads = fork::other_threads();
+            if threads > 0 {
+                log::info!("{threads} threads of the settings file stay behind in the master when workers are forked");
+            }
+        }
+        Ok(match fork::fork()? {
+            Fork::Parent { child } => Forked::Master(child),
+            Fork::Child => Forked::Worker,
+        })
+    }
+
+    fn reload(&mut self) -> Result<Arc<Config>, String> {
+        let config = self.load()?;
+        if config.wsgi_app.is_none() {
+            return Err("No application module specified.".to_owned());
+        }
+        start_logging(&config)?;
+        self.report_warnings();
+        sys::set_title(&title("master", &config));
+        Ok(config)
+    }
+
+    fn reopen_logs(&mut self) {
+        if let Err(error) = logging::reopen() {
+            log::error!("cannot reopen the error log: {error}");
+        }
+    }
+}
+
+fn without_file(layers: &Layers) -> Layers {
+    Layers { file: Raw::new(), ..layers.clone() }
+}
+
+fn enter(directory: &Path) -> Result<(), String> {
+    environment::enter(directory).map_err(|error| format!("can't chdir to '{}': {error}", directory.display()))
+}
+
+/// What the settings room cannot judge: addresses and the format of the access log.
+fn check(config: &Config) -> Result<(), String> {
+    for text in &config.bind {
+        Address::parse(text).map_err(|error| format!("invalid value for bind: {error}"))?;
+    }
+    access::Format::parse(&config.access_log_format)
+        .map(drop)
+        .map_err(|error| format!("invalid value for access_log_format: {error}"))
+}
+
+fn start_logging(config: &Config) -> Result<(), String> {
+    let level = logging::level(config.loglevel.name()).unwrap_or(log::LevelFilter::Info);
+    let destination = Destination::parse(&config.errorlog, Stream::Stderr);
+    logging::start(&destination, level).map_err(|error| format!("cannot open error log {destination}: {error}"))
+}
+
+/// `indrik: master [name]`. Source: Gunicorn setting `proc_name`.
+fn title(role: &str, config: &Config) -> String {
+    let name = config.proc_name.as_deref().or(config.wsgi_app.as_deref()).unwrap_or("indrik");
+    format!("indrik: {role} [{name}]")
+}
+
+/// Loads the application and says whether it can be served. Source: Gunicorn setting `check_config`.
+fn check_application(config: &Config) -> i32 {
+    let Some(uri) = &config.wsgi_app else {
+        complain("No application module specified.");
+        return exit::CONFIG;
+    };
+    match loader::load(uri) {
+        Ok(_) => exit::OK,
+        Err(LoadError::NotFound(text) | LoadError::Raised(text)) => {
+            complain(&format!("while loading the application:\n\n{text}"));
+            exit::CONFIG
+        }
+        Err(LoadError::Interrupted) => exit::OK,
+    }
+}
+
+/// The life of a worker, from its birth to its exit code.
+fn work(born: Born) -> i32 {
+    let pid = std::process::id();
+    log::info!("Booting worker with pid: {pid}");
+    sys::notify_of_parents_death();
+    sys::set_title(&title("worker", &born.config));
+    let ended = match boot(born) {
+        Ok(setup) => {
+            let threads = setup.config.threads;
+            (worker::run(setup), threads)
+        }
+        Err(code) => {
+            log::info!("Worker exiting (pid: {pid})");
+            return code;
+        }
+    };
+    log::info!("Worker exiting (pid: {pid})");
+    match ended {
+        (Ok(worker::Ended::Drained), _) => exit::OK,
+        (Ok(worker::Ended::Quit), 1) => exit::OK,
+        (Ok(worker::Ended::Aborted), 1) => 1,
+        // Application threads may be running still.
+        (Ok(worker::Ended::Quit), _) => leave_at_once(exit::OK),
+        (Ok(worker::Ended::Aborted), _) => leave_at_once(1),
+        (Err(text), _) => {
+            log::error!("Exception in worker process\n{text}");
+            leave_at_once(exit::UNHANDLED)
+        }
+    }
+}
+
+fn leave_at_once(code: i32) -> i32 {
+    interpreter::leave_at_once();
+    sys::exit_now(code)
+}
+
+/// Everything from birth to readiness. Errors: the exit code; the reason is logged and told.
+fn boot(born: Born) -> Result<Setup<Wsgi>, i32> {
+    let Born { config, listeners, ipc, line, .. } = born;
+    signals::enter(Stage::Booting);
+    let installed = signals::install();
+    sys::unblock_all();
+    let fail = |code: i32, word: FromWorker, text: &str| {
+        log::error!("{text}");
+        let _ = ipc.tell(word);
+        code
+    };
+    let broken = |text: String| {
+        fail(exit::BOOT, FromWorker::BootFailed, &format!("Exception in worker process\n{text}"))
+    };
+    let wake = installed.map_err(broken)?;
+    let format = access::Format::parse(&config.access_log_format).map_err(|error| broken(error.to_string()))?;
+    let variables = format.variables().to_vec();
+    let access = match &config.accesslog {
+        Some(path) => {
+            let destination = Destination::parse(path, Stream::Stdout);
+            let opened = access::AccessLog::open(&destination, format);
+            Some(opened.map_err(|error| broken(format!("cannot open access log {destination}: {error}")))?)
+        }
+        None => None,
+    };
+    let uri = config.wsgi_app.as_deref().unwrap_or_default();
+    let application = loader::load(uri).map_err(|error| match error {
+        LoadError::NotFound(text) => fail(exit::APP_LOAD, FromWorker::AppNotLoaded, &text),
+        LoadError::Raised(text) => broken(text),
+        LoadError::Interrupted => exit::OK,
+    })?;
+    let server = Server {
+        software: SERVER_SOFTWARE.to_owned(),
+        is_multithread: config.threads > 1,
+        is_multiprocess: config.workers > 1,
+        script_name: environment::variable("SCRIPT_NAME").unwrap_or_default(),
+    };
+    let app = Wsgi::new(application, &server, wake, variables).map_err(broken)?;
+    signals::enter(Stage::Serving);
+    let max_requests = match config.max_requests {
+        0 => 0,
+        limit => limit + sys::random_up_to(config.max_requests_jitter),
+    };
+    Ok(Setup { app: Arc::new(app), config, listeners, ipc, line, access, max_requests })
+}
+
+/// For what goes wrong before there is a log.
+#[allow(clippy::print_stderr)]
+fn complain(text: &str) {
+    let prefix = if text.starts_with("!!!") { "" } else { "Error: " };
+    eprintln!("\n{prefix}{text}\n");
+}
+
+#[allow(clippy::print_stdout)]
+fn print(text: &str) {
+    println!("{}", text.trim_end());
+}
+

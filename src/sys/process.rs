@@ -1,0 +1,72 @@
+//! Children: how they end, and how they are told.
+
+use std::io;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::{self, Signal};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+/// Forks: 0 in the child, the child's pid in the parent. Errors: as fork(2).
+///
+/// # Safety
+///
+/// The child has only this thread, and every lock as it stood: it must not need one that another thread may hold.
+pub unsafe fn fork() -> io::Result<i32> {
+    // SAFETY: the caller vouches for the locks.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        pid => Ok(pid),
+    }
+}
+
+/// Takes one dead child from the kernel, if there is one: its pid and how it ended.
+///
+/// Source: waitid(2), by `si_code` and `si_status`.
+pub fn reap() -> Option<(i32, Death)> {
+    loop {
+        return match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
+            Ok(WaitStatus::Exited(pid, code)) => Some((pid.as_raw(), Death::Code(code))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => Some((pid.as_raw(), Death::Signal(signal as i32))),
+            Err(Errno::EINTR) => continue,
+            Ok(_) | Err(_) => None,
+        };
+    }
+}
+
+/// Sends `signal` to `pid`. Errors: as kill(2).
+pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    let signal = Signal::try_from(signal)?;
+    Ok(signal::kill(Pid::from_raw(pid), signal)?)
+}
+
+/// Asks the kernel for SIGTERM when the parent dies: the backstop of the end of file on the ipc socket.
+pub fn notify_of_parents_death() {
+    // Only an invalid signal number can fail here.
+    let _ = prctl::set_pdeathsig(Signal::SIGTERM);
+}
+
+/// Ends the process without running anything more.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit(2) touches no memory of ours.
+    unsafe { libc::_exit(code) }
+}
+
+/// A number from 0 to `most`, not the same in two workers. Not for secrets.
+pub fn random_up_to(most: u64) -> u64 {
+    let mut bytes = [0; 8];
+    // SAFETY: writes at most 8 bytes into `bytes`.
+    let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
+    let random = if filled == 8 { u64::from_ne_bytes(bytes) } else { u64::from(std::process::id()) };
+    most.checked_add(1).map_or(random, |count| random % count)
+}

@@ -1,0 +1,99 @@
+//! Signals of the master, as bytes in a pipe; and the state of signals across a fork.
+//!
+//! Handlers do one thing, an async-signal-safe write; all else happens in the loop that reads the pipe.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
+use nix::unistd::read;
+use signal_hook::SigId;
+
+use super::socket::pipe;
+
+/// Signals that arrived, in order, one byte each.
+#[derive(Debug)]
+pub struct SignalPipe {
+    reader: OwnedFd,
+    registered: Vec<SigId>,
+}
+
+impl SignalPipe {
+    /// Handles `signals` from now on. Errors: no descriptors left, or a signal that cannot be caught.
+    pub fn new(signals: &[i32]) -> io::Result<Self> {
+        let (reader, writer) = pipe()?;
+        let writer = std::sync::Arc::new(writer);
+        let mut registered = Vec::with_capacity(signals.len());
+        for &signal in signals {
+            let writer = writer.clone();
+            let post = move || {
+                let byte = [signal as u8];
+                // SAFETY: write(2) is async-signal-safe; the closure owns a share of the descriptor. A full pipe loses
+                // the byte, which is the same as signals of one kind that merge.
+                unsafe { libc::write(writer.as_raw_fd(), byte.as_ptr().cast(), 1) };
+            };
+            // SAFETY: `post` only calls write(2) and touches no lock and no allocator.
+            registered.push(unsafe { signal_hook::low_level::register(signal, post) }?);
+        }
+        Ok(Self { reader, registered })
+    }
+
+    /// Readable when a signal waits.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+
+    /// Takes what has arrived, oldest first.
+    pub fn take(&self) -> Vec<i32> {
+        let mut signals = Vec::new();
+        let mut bytes = [0; 256];
+        loop {
+            match read(&self.reader, &mut bytes) {
+                Ok(0) => return signals,
+                Ok(count) => signals.extend(bytes[..count].iter().map(|&byte| i32::from(byte))),
+                Err(Errno::EINTR) => {}
+                Err(_) => return signals,
+            }
+        }
+    }
+}
+
+impl Drop for SignalPipe {
+    fn drop(&mut self) {
+        for id in self.registered.drain(..) {
+            signal_hook::low_level::unregister(id);
+        }
+    }
+}
+
+/// Blocks every signal in this thread: nothing arrives while the process is between two lives.
+pub fn block_all() {
+    let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), None);
+}
+
+/// Lets signals arrive again.
+pub fn unblock_all() {
+    let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&SigSet::all()), None);
+}
+
+/// Gives every signal that can be caught its default action, except SIGPIPE and SIGXFSZ, which stay ignored.
+///
+/// Called in a new child, before signals are unblocked.
+pub fn default_all() {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in Signal::iterator() {
+        match signal {
+            Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGPIPE | Signal::SIGXFSZ => {}
+            _ => {
+                // SAFETY: the default action runs no code of ours.
+                let _ = unsafe { sigaction(signal, &default) };
+            }
+        }
+    }
+}
+
+/// `SIGTERM` for 15; `signal 64` for one without a name.
+pub fn signal_name(signal: i32) -> String {
+    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |signal| signal.as_str().to_owned())
+}

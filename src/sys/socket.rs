@@ -1,0 +1,87 @@
+//! Small things about descriptors that neither std nor mio offers.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::socket::{AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, recv, send, shutdown, socketpair};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{pipe2, read, write};
+
+/// A pipe, close-on-exec, both ends non-blocking: (reader, writer).
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?)
+}
+
+/// Writes one byte into a pipe, to wake whoever waits for it. A full pipe does so already.
+pub fn write_byte(pipe: BorrowedFd<'_>) {
+    let _ = write(pipe, &[1]);
+}
+
+/// Empties a non-blocking pipe.
+pub fn discard_bytes(pipe: BorrowedFd<'_>) {
+    let mut scratch = [0; 256];
+    while read(pipe, &mut scratch).is_ok_and(|count| count == scratch.len()) {}
+}
+
+/// Two connected sockets that keep messages apart (SOCK_SEQPACKET), non-blocking, close-on-exec.
+pub fn packet_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?)
+}
+
+/// Sends one packet of one byte. Errors: the other side has gone, or its queue is full.
+pub fn send_packet(socket: BorrowedFd<'_>, byte: u8) -> io::Result<()> {
+    loop {
+        match send(socket.as_raw_fd(), &[byte], MsgFlags::MSG_NOSIGNAL) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Takes one packet of one byte; `Ok(None)` when the other side has gone. Errors: `WouldBlock` when none waits.
+pub fn receive_packet(socket: BorrowedFd<'_>) -> io::Result<Option<u8>> {
+    let mut packet = [0; 1];
+    loop {
+        match recv(socket.as_raw_fd(), &mut packet, MsgFlags::empty()) {
+            Ok(0) => return Ok(None),
+            Ok(_) => return Ok(Some(packet[0])),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Runs `make` with a file mode mask that hides nothing: what it creates is open to every user.
+pub fn with_open_umask<R>(make: impl FnOnce() -> R) -> R {
+    let before = umask(Mode::empty());
+    let made = make();
+    umask(before);
+    made
+}
+
+/// Says that nothing more will be sent. Errors: as shutdown(2); the peer may have gone.
+pub fn shutdown_write(socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(shutdown(socket.as_raw_fd(), Shutdown::Write)?)
+}
+
+/// Reads and throws away what waits in `socket`, at most `limit` bytes.
+///
+/// Returns how many bytes went, and whether the peer has ended its side (or the socket has failed).
+pub fn discard_pending(socket: BorrowedFd<'_>, limit: usize) -> (usize, bool) {
+    let mut scratch = [0; 16 * 1024];
+    let mut discarded = 0;
+    while discarded < limit {
+        match recv(socket.as_raw_fd(), &mut scratch, MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => return (discarded, true),
+            Ok(count) => discarded += count,
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => return (discarded, false),
+            Err(_) => return (discarded, true),
+        }
+    }
+    (discarded, false)
+}

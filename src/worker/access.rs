@@ -1,0 +1,79 @@
+//! What the access log sees of an exchange that has ended.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::connection::Connection;
+use crate::app::App;
+use crate::http;
+use crate::logging::access::Entry;
+
+/// An exchange, as the access log's atoms name its parts.
+pub(super) struct Ended<'a, A: App> {
+    connection: &'a Connection<A>,
+    head: http::Head<'a>,
+    remote: &'a str,
+    variables: &'a [String],
+    /// Body bytes that the kernel took.
+    body_len: u64,
+}
+
+impl<'a, A: App> Ended<'a, A> {
+    /// `remote`: the peer's address as text, empty for a unix socket; `variables`: names in the order of the record.
+    pub(super) fn new(connection: &'a Connection<A>, remote: &'a str, variables: &'a [String]) -> Self {
+        let unsent = connection.output.pending() as u64;
+        let body_len = connection.exchange.body_len.saturating_sub(unsent);
+        Self { connection, head: connection.http.head(), remote, variables, body_len }
+    }
+}
+
+impl<A: App> Entry for Ended<'_, A> {
+    fn remote_addr(&self) -> &[u8] {
+        self.remote.as_bytes()
+    }
+
+    fn method(&self) -> &[u8] {
+        self.head.method().as_bytes()
+    }
+
+    fn target(&self) -> &[u8] {
+        self.head.target().as_bytes()
+    }
+
+    fn path(&self) -> Cow<'_, [u8]> {
+        http::percent_decode(self.head.path())
+    }
+
+    fn query(&self) -> &[u8] {
+        self.head.query().as_bytes()
+    }
+
+    fn protocol(&self) -> &[u8] {
+        self.head.protocol().as_bytes()
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.connection.exchange.status
+    }
+
+    fn body_len(&self) -> u64 {
+        self.body_len
+    }
+
+    fn duration(&self) -> Duration {
+        self.connection.exchange.duration
+    }
+
+    fn request_field(&self, name: &str) -> Option<&[u8]> {
+        self.head.field(name)
+    }
+
+    fn response_field(&self, name: &str) -> Option<&[u8]> {
+        http::find_field(&self.connection.exchange.fields, name)
+    }
+
+    fn variable(&self, name: &str) -> Option<&[u8]> {
+        let index = self.variables.iter().position(|wanted| wanted.eq_ignore_ascii_case(name))?;
+        self.connection.exchange.variables.get(index).map(Vec::as_slice)
+    }
+}

@@ -1,0 +1,78 @@
+//! A worker: accepts connections, reads requests, asks the application, writes answers, and leaves when it is told to.
+//!
+//! Knows no Python: the application stands behind the traits of [`crate::app`]. With one application thread the thread
+//! that drives the [`reactor::Reactor`] runs the application itself ([`inline`]); with more a thread of its own drives
+//! the reactor and hands complete requests over ([`handoff`]). The reactor does not know which of the two it is.
+
+mod access;
+mod body;
+mod connection;
+mod date;
+mod deadlines;
+mod drain;
+mod exchange;
+mod handoff;
+mod inline;
+mod output;
+mod reactor;
+mod slots;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::ipc::{WorkerEnd, WorkerLine};
+use crate::logging::access::AccessLog;
+use crate::net::Listener;
+
+/// What a worker is given at birth.
+pub struct Setup<A> {
+    /// The application, imported.
+    pub app: Arc<A>,
+    /// The settings of this worker's generation.
+    pub config: Arc<Config>,
+    /// Inherited from the master.
+    pub listeners: Vec<Listener>,
+    /// The worker's end of the ipc socket.
+    pub ipc: WorkerEnd,
+    /// The worker's line of the scoreboard.
+    pub line: WorkerLine,
+    /// Where exchanges are logged; `None` is off.
+    pub access: Option<AccessLog>,
+    /// After how many requests the worker asks to be replaced; 0 is never. Jitter is already in it.
+    pub max_requests: u64,
+}
+
+/// Why a worker left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to drain and has, as far as `graceful_timeout` let it.
+    Drained,
+    /// It was told to leave at once; application threads may still be running.
+    Quit,
+    /// The master gave up on it (SIGABRT); application threads may still be running.
+    Aborted,
+}
+
+/// Serves until told to leave. Called on the main thread, detached; blocks.
+///
+/// Errors: the poller or a thread could not be made; the text says which.
+pub fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
+    if setup.config.threads > 1 { handoff::run(setup) } else { inline::run(setup) }
+}
+
+/// What all threads of a worker look at.
+#[derive(Debug)]
+struct Shared<A> {
+    app: Arc<A>,
+    config: Arc<Config>,
+    /// Every answer from now on says `Connection: close`.
+    is_draining: AtomicBool,
+}
+
+impl<A> Shared<A> {
+    fn is_draining(&self) -> bool {
+        self.is_draining.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}

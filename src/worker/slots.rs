@@ -1,0 +1,133 @@
+//! Where a reactor's connections live, addressed by tokens that are never used for two connections.
+//!
+//! A connection is either here or away: with the thread that runs the application for it. Then its slot notes what
+//! happens to the socket meanwhile.
+
+use std::time::Instant;
+
+use mio::Token;
+
+use super::connection::{Connection, Readiness};
+use crate::app::App;
+
+/// The lower half of a token is the slot, the upper half counts how often it was used.
+const INDEX_BITS: u32 = 32;
+
+/// All connections of a worker.
+pub(super) struct Slots<A: App> {
+    slots: Vec<Slot<A>>,
+    free: Vec<usize>,
+    first_token: usize,
+}
+
+/// One place.
+pub(super) struct Slot<A: App> {
+    used: usize,
+    place: Place<A>,
+    /// When the connection's present phase must have ended.
+    pub(super) deadline: Option<Instant>,
+    /// When the timer looks at this slot next; never after `deadline`.
+    pub(super) armed: Option<Instant>,
+}
+
+enum Place<A: App> {
+    Free,
+    Here(Box<Connection<A>>),
+    Away(Readiness),
+}
+
+impl<A: App> Slots<A> {
+    /// `first_token`: tokens below it are somebody else's.
+    pub(super) fn new(first_token: usize) -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), first_token }
+    }
+
+    /// Open connections, here and away.
+    pub(super) fn count(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Finds a place and tells its token; the connection must be [`Slots::put`] there next.
+    pub(super) fn reserve(&mut self) -> Token {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { used: 0, place: Place::Free, deadline: None, armed: None });
+            self.slots.len() - 1
+        });
+        let slot = &mut self.slots[index];
+        slot.used += 1;
+        slot.place = Place::Away(Readiness::default());
+        slot.deadline = None;
+        slot.armed = None;
+        Token((index + self.first_token) | slot.used << INDEX_BITS)
+    }
+
+    /// The slot of a connection that is open.
+    pub(super) fn slot(&mut self, token: Token) -> Option<&mut Slot<A>> {
+        let index = (token.0 & ((1 << INDEX_BITS) - 1)).checked_sub(self.first_token)?;
+        let slot = self.slots.get_mut(index)?;
+        (slot.used == token.0 >> INDEX_BITS && !matches!(slot.place, Place::Free)).then_some(slot)
+    }
+
+    /// Takes a connection that is here; its slot stays its own.
+    pub(super) fn take(&mut self, token: Token) -> Option<Box<Connection<A>>> {
+        let slot = self.slot(token)?;
+        match std::mem::replace(&mut slot.place, Place::Away(Readiness::default())) {
+            Place::Here(connection) => Some(connection),
+            other => {
+                slot.place = other;
+                None
+            }
+        }
+    }
+
+    /// Notes what happened to a socket: on its connection, or for later if that is away. Is it here?
+    pub(super) fn note(&mut self, token: Token, readiness: Readiness) -> bool {
+        match self.slot(token).map(|slot| &mut slot.place) {
+            Some(Place::Here(connection)) => {
+                connection.readiness.add(readiness);
+                true
+            }
+            Some(Place::Away(noted)) => {
+                noted.add(readiness);
+                false
+            }
+            Some(Place::Free) | None => false,
+        }
+    }
+
+    /// Puts a connection (back) into its slot, with what was noted meanwhile.
+    pub(super) fn put(&mut self, token: Token, mut connection: Box<Connection<A>>) {
+        if let Some(slot) = self.slot(token) {
+            if let Place::Away(noted) = &slot.place {
+                connection.readiness.add(*noted);
+            }
+            slot.place = Place::Here(connection);
+        }
+    }
+
+    /// What was noted while the connection is away; it is forgotten here.
+    pub(super) fn noted(&mut self, token: Token) -> Readiness {
+        match self.slot(token).map(|slot| &mut slot.place) {
+            Some(Place::Away(noted)) => std::mem::take(noted),
+            _ => Readiness::default(),
+        }
+    }
+
+    /// Frees the slot of a connection that was taken and is closed.
+    pub(super) fn free(&mut self, token: Token) {
+        if let Some(slot) = self.slot(token) {
+            slot.place = Place::Free;
+            let index = (token.0 & ((1 << INDEX_BITS) - 1)) - self.first_token;
+            self.free.push(index);
+        }
+    }
+
+    /// Tokens of all connections that are here.
+    pub(super) fn tokens_here(&self) -> Vec<Token> {
+        let here = |(index, slot): (usize, &Slot<A>)| match slot.place {
+            Place::Here(_) => Some(Token((index + self.first_token) | slot.used << INDEX_BITS)),
+            Place::Free | Place::Away(_) => None,
+        };
+        self.slots.iter().enumerate().filter_map(here).collect()
+    }
+}

@@ -1,0 +1,5 @@
+"""Cannot be imported: it needs a module that nobody has."""
+
+import a_module_that_nobody_has
+
+application = a_module_that_nobody_has.application

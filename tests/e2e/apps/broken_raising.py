@@ -1,0 +1,3 @@
+"""Cannot be imported: its top level raises."""
+
+raise RuntimeError("the database is not configured")
