@@ -351,6 +351,12 @@ impl<A: App> Reactor<A> {
         };
         let peer = connection.origin.remote.map(|address| address.ip().to_string()).unwrap_or_default();
         log::warn!("Invalid request from ip={peer}: {text}");
+        if let Refused::Malformed(error) = refused
+            && !error.is_answered()
+        {
+            // Another protocol: no answer of ours would be understood.
+            return self.close(token, connection);
+        }
         let has_head = connection.phase != Phase::ReadHead;
         exchange::answer_with_error(&mut connection, status, &text, self.date.at(now));
         if has_head {

@@ -25,7 +25,6 @@ pub(super) enum Atom {
     Protocol,
     Status,
     Bytes,
-    BytesOrDash,
     Referer,
     UserAgent,
     Seconds,
@@ -53,8 +52,7 @@ impl Atom {
             "q" => Atom::Query,
             "H" => Atom::Protocol,
             "s" => Atom::Status,
-            "B" => Atom::Bytes,
-            "b" => Atom::BytesOrDash,
+            "B" | "b" => Atom::Bytes,
             "f" => Atom::Referer,
             "a" => Atom::UserAgent,
             "T" => Atom::Seconds,
@@ -104,10 +102,6 @@ impl Atom {
             Atom::Protocol => text_or_dash(entry.protocol(), line),
             Atom::Status => number_or_dash(entry.status().map(u128::from), line),
             Atom::Bytes => number_or_dash(Some(u128::from(entry.body_len())), line),
-            Atom::BytesOrDash => {
-                let body_len = Some(u128::from(entry.body_len()));
-                number_or_dash(body_len.filter(|len| *len > 0), line);
-            }
             Atom::Referer => value_or_dash(entry.request_field("referer"), line),
             Atom::UserAgent => value_or_dash(entry.request_field("user-agent"), line),
             Atom::Seconds => number_or_dash(Some(u128::from(entry.duration().as_secs())), line),

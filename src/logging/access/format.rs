@@ -251,7 +251,7 @@ mod tests {
             &entry,
             "- - - - - - -",
         );
-        check_entry("%(B)s %(b)s [%(q)s]", &entry, "0 - []");
+        check_entry("%(B)s %(b)s [%(q)s]", &entry, "0 0 []");
     }
 
     #[test]

@@ -155,13 +155,13 @@ fn add_fields(
 ) -> Result<(), Unfit> {
     let py = environ.py();
     let mut is_secure = None;
-    for field in head.fields() {
-        let slot = tools.fields.slot(py, field.name)?;
+    for (name, sent) in head.raw_fields() {
+        let slot = tools.fields.slot(py, name);
         let meaning = slot.meaning();
         if let Meaning::Scheme(https) = meaning
             && origin.is_trusted
         {
-            let says_secure = field.value == https;
+            let says_secure = sent == https;
             if is_secure.replace(says_secure).is_some_and(|before| before != says_secure) {
                 log::warn!("Invalid request: contradictory scheme headers");
                 return Err(Unfit::Status(400));
@@ -170,14 +170,14 @@ fn add_fields(
         if slot.key(py).is_none() {
             continue;
         }
-        let value = slot.value(py, field.value)?.clone();
+        let value = slot.value(py, sent)?.clone();
         let key = slot.key(py).expect("looked at above");
         let before = environ.len();
         environ.set_item(key, value)?;
         // A dictionary that did not grow had the key already: a repeated field.
         if environ.len() == before {
             let key = key.clone();
-            environ.set_item(key, joined(py, head, field.name)?)?;
+            environ.set_item(key, joined(py, head, name)?)?;
         }
         slot.trim();
     }
@@ -194,10 +194,10 @@ fn add_fields(
 }
 
 /// All values of a repeated field, in order. Source: RFC 9110 §5.3; cookies are lists of another kind, RFC 6265 §5.4.
-fn joined<'py>(py: Python<'py>, head: Head<'_>, name: &str) -> PyResult<Bound<'py, PyString>> {
-    let separator: &[u8] = if name.eq_ignore_ascii_case("cookie") { b"; " } else { b"," };
-    let same = head.fields().filter(|field| field.name.eq_ignore_ascii_case(name));
-    let values: Vec<&[u8]> = same.map(|field| field.value).collect();
+fn joined<'py>(py: Python<'py>, head: Head<'_>, name: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") { b"; " } else { b"," };
+    let same = head.raw_fields().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+    let values: Vec<&[u8]> = same.map(|(_, value)| value).collect();
     strings::native(py, &values.join(separator))
 }
 

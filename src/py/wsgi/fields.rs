@@ -69,7 +69,6 @@ impl Slot {
         if self.value_text.is_none() || self.value != value {
             self.value_text = Some(strings::native(py, value)?.unbind());
             self.value.clear();
-            // A long value is not compared next time: its slot looks as if the last value had been empty and new.
             self.value.extend_from_slice(value);
         }
         let text = self.value_text.as_ref().expect("set above");
@@ -87,20 +86,19 @@ impl Slot {
 
 impl FieldCache {
     /// The entry of this field name, as sent.
-    pub(super) fn slot(&mut self, py: Python<'_>, name: &str) -> PyResult<&mut Slot> {
-        let bytes = name.as_bytes();
-        let slot = &mut self.slots[index(bytes)];
-        if slot.name != bytes || bytes.is_empty() {
+    pub(super) fn slot(&mut self, py: Python<'_>, name: &[u8]) -> &mut Slot {
+        let slot = &mut self.slots[index(name)];
+        if slot.name != name || name.is_empty() {
             *slot = Slot::empty();
-            if !bytes.contains(&b'_') {
+            if !name.contains(&b'_') {
                 slot.key = Some(PyString::intern(py, &environ_key(name)).unbind());
-                slot.meaning = scheme_value(bytes).map_or(Meaning::Plain, Meaning::Scheme);
+                slot.meaning = scheme_value(name).map_or(Meaning::Plain, Meaning::Scheme);
             }
-            if bytes.len() <= MAX_NAME {
-                slot.name.extend_from_slice(bytes);
+            if name.len() <= MAX_NAME {
+                slot.name.extend_from_slice(name);
             }
         }
-        Ok(slot)
+        slot
     }
 }
 
@@ -113,8 +111,9 @@ fn index(name: &[u8]) -> usize {
 }
 
 /// `HTTP_` and the name in upper case with underscores; the two names of CGI without it. Source: RFC 3875 §4.1.18.
-pub(super) fn environ_key(name: &str) -> String {
-    let upper = name.to_ascii_uppercase().replace('-', "_");
+fn environ_key(name: &[u8]) -> String {
+    // A field name is a token, so plain ASCII.
+    let upper = String::from_utf8_lossy(name).to_ascii_uppercase().replace('-', "_");
     if upper == "CONTENT_TYPE" || upper == "CONTENT_LENGTH" { upper } else { format!("HTTP_{upper}") }
 }
 
@@ -132,10 +131,10 @@ mod tests {
 
     #[test]
     fn names_become_keys_as_cgi_has_them() {
-        assert_eq!(environ_key("User-Agent"), "HTTP_USER_AGENT");
-        assert_eq!(environ_key("content-type"), "CONTENT_TYPE");
-        assert_eq!(environ_key("Content-Length"), "CONTENT_LENGTH");
-        assert_eq!(environ_key("X-Content-Length"), "HTTP_X_CONTENT_LENGTH");
+        assert_eq!(environ_key(b"User-Agent"), "HTTP_USER_AGENT");
+        assert_eq!(environ_key(b"content-type"), "CONTENT_TYPE");
+        assert_eq!(environ_key(b"Content-Length"), "CONTENT_LENGTH");
+        assert_eq!(environ_key(b"X-Content-Length"), "HTTP_X_CONTENT_LENGTH");
     }
 
     #[test]
