@@ -2,6 +2,7 @@
 
 use indrik::cli::{self, Door};
 
+#[allow(clippy::disallowed_methods)] // The one place that ends the process.
 fn main() {
     let code = cli::run(std::env::args_os().collect(), Door::Binary);
     std::process::exit(code);

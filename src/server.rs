@@ -303,9 +303,8 @@ fn boot(born: Born) -> Result<Setup<Wsgi>, i32> {
         let _ = ipc.tell(word);
         code
     };
-    let broken = |text: String| {
-        fail(exit::BOOT, FromWorker::BootFailed, &format!("Exception in worker process\n{text}"))
-    };
+    let broken =
+        |text: String| fail(exit::BOOT, FromWorker::BootFailed, &format!("Exception in worker process\n{text}"));
     let wake = installed.map_err(broken)?;
     let format = access::Format::parse(&config.access_log_format).map_err(|error| broken(error.to_string()))?;
     let variables = format.variables().to_vec();
@@ -349,4 +348,3 @@ fn complain(text: &str) {
 fn print(text: &str) {
     println!("{}", text.trim_end());
 }
-

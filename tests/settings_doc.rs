@@ -14,8 +14,5 @@ fn the_settings_page_is_current() {
         fs::write(&page, &want).expect("docs/settings.md can be written");
     }
     let found = fs::read_to_string(&page).unwrap_or_default();
-    assert!(
-        found == want,
-        "docs/settings.md is not current; INDRIK_BLESS=1 cargo test --test settings_doc writes it"
-    );
+    assert!(found == want, "docs/settings.md is not current; INDRIK_BLESS=1 cargo test --test settings_doc writes it");
 }

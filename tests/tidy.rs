@@ -23,7 +23,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("py", &["app", "config", "http", "logging", "sys"]),
     (
         "server",
-        &["app", "config", "control", "exit", "http", "ipc", "logging", "master", "metrics", "net", "py", "sys", "worker"],
+        &[
+            "app", "config", "control", "exit", "http", "ipc", "logging", "master", "metrics", "net", "py", "sys",
+            "worker",
+        ],
     ),
     ("sys", &[]),
     ("worker", &["app", "config", "exit", "http", "ipc", "logging", "metrics", "net", "sys"]),

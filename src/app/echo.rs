@@ -2,6 +2,8 @@
 //!
 //! For tests of the worker and for measuring what the transport alone costs.
 
+#![allow(clippy::disallowed_methods)] // Sleeping is what this application can be asked for.
+
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::thread;

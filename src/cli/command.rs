@@ -39,16 +39,11 @@ pub(super) fn parse(door: &Door, words: Vec<OsString>) -> Result<ArgMatches, Sto
         Ok(matches) => matches,
         Err(error) => return Err(stop(error, &mut command)),
     };
-    let mut later = LATER
-        .iter()
-        .filter_map(|later| Some((later.name, long_flag(later)?)));
+    let mut later = LATER.iter().filter_map(|later| Some((later.name, long_flag(later)?)));
     match later.find(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine)) {
         Some((_, flag)) => {
             let text = format!("option '{flag}' is not supported yet");
-            Err(stop(
-                command.error(ErrorKind::UnknownArgument, text),
-                &mut command,
-            ))
+            Err(stop(command.error(ErrorKind::UnknownArgument, text), &mut command))
         }
         None => Ok(matches),
     }
@@ -56,32 +51,21 @@ pub(super) fn parse(door: &Door, words: Vec<OsString>) -> Result<ArgMatches, Sto
 
 /// The option in its long form, if it has one; all that have an option have a long one.
 fn long_flag(later: &Later) -> Option<&'static str> {
-    later
-        .flags
-        .iter()
-        .copied()
-        .find(|flag| flag.starts_with("--"))
+    later.flags.iter().copied().find(|flag| flag.starts_with("--"))
 }
 
 fn stop(error: clap::Error, command: &mut Command) -> Stop {
     match error.kind() {
-        ErrorKind::DisplayVersion => Stop {
-            text: format!("{NAME} (version {})\n", env!("CARGO_PKG_VERSION")),
-            code: exit::OK,
-        },
-        ErrorKind::DisplayHelp => Stop {
-            text: error.render().to_string(),
-            code: exit::OK,
-        },
+        ErrorKind::DisplayVersion => {
+            Stop { text: format!("{NAME} (version {})\n", env!("CARGO_PKG_VERSION")), code: exit::OK }
+        }
+        ErrorKind::DisplayHelp => Stop { text: error.render().to_string(), code: exit::OK },
         _ => {
             let error = match ambiguity(&error, command) {
                 Some(text) => command.error(ErrorKind::UnknownArgument, text),
                 None => error,
             };
-            Stop {
-                text: error.render().to_string(),
-                code: exit::USAGE,
-            }
+            Stop { text: error.render().to_string(), code: exit::USAGE }
         }
     }
 }
@@ -91,13 +75,8 @@ fn ambiguity(error: &clap::Error, command: &Command) -> Option<String> {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
-    let prefix = word
-        .strip_prefix("--")
-        .filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
-    let longs = command
-        .get_arguments()
-        .filter_map(Arg::get_long)
-        .filter(|long| long.starts_with(prefix));
+    let prefix = word.strip_prefix("--").filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+    let longs = command.get_arguments().filter_map(Arg::get_long).filter(|long| long.starts_with(prefix));
     let longs: Vec<String> = longs.map(|long| format!("--{long}")).collect();
     (longs.len() > 1).then(|| format!("ambiguous option: {word} could match {}", longs.join(", ")))
 }
@@ -121,27 +100,13 @@ fn command(door: &Door) -> Command {
                 .action(ArgAction::Append)
                 .help("The application, MODULE:NAME; further words are ignored"),
         )
-        .arg(
-            Arg::new("version")
-                .short('v')
-                .long("version")
-                .action(ArgAction::Version)
-                .help("Print version"),
-        );
+        .arg(Arg::new("version").short('v').long("version").action(ArgAction::Version).help("Print version"));
     if matches!(door, Door::Binary) {
         let help = "Interpreter or virtual environment to use";
         let parser = value_parser!(PathBuf);
-        command = command.arg(
-            Arg::new(PYTHON)
-                .long("python")
-                .value_name("PATH")
-                .value_parser(parser)
-                .help(help),
-        );
+        command = command.arg(Arg::new(PYTHON).long("python").value_name("PATH").value_parser(parser).help(help));
     }
-    command
-        .args(SETTINGS.iter().filter_map(option))
-        .args(LATER.iter().filter_map(hidden))
+    command.args(SETTINGS.iter().filter_map(option)).args(LATER.iter().filter_map(hidden))
 }
 
 /// The option of one setting, if it has one.
@@ -169,11 +134,7 @@ fn option(setting: &'static Setting) -> Option<Arg> {
 
 /// A hidden option that only exists to be refused.
 fn hidden(later: &'static Later) -> Option<Arg> {
-    let longs: Vec<&str> = later
-        .flags
-        .iter()
-        .filter_map(|flag| flag.strip_prefix("--"))
-        .collect();
+    let longs: Vec<&str> = later.flags.iter().filter_map(|flag| flag.strip_prefix("--")).collect();
     let (first, aliases) = longs.split_first()?;
     let shorts = later.flags.iter().filter(|flag| !flag.starts_with("--"));
     let arg = Arg::new(later.name).long(first).aliases(aliases).hide(true);
@@ -207,11 +168,7 @@ fn help(setting: &Setting) -> String {
         Preset::List(texts) => texts.join(", "),
         Preset::None | Preset::Off => String::new(),
     };
-    if default.is_empty() || default.len() > SHORT_DEFAULT {
-        help.to_owned()
-    } else {
-        format!("{help} [{default}]")
-    }
+    if default.is_empty() || default.len() > SHORT_DEFAULT { help.to_owned() } else { format!("{help} [{default}]") }
 }
 
 /// Breaks the text at blanks, so that it stands beside the options in 100 columns.

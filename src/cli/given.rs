@@ -32,11 +32,7 @@ pub(super) fn application(matches: &ArgMatches) -> Option<String> {
 /// The interpreter or virtual environment that `--python` names.
 pub(super) fn python(matches: &ArgMatches) -> Option<PathBuf> {
     // Only one of the two doors knows the option.
-    matches
-        .try_get_one::<PathBuf>(PYTHON)
-        .ok()
-        .flatten()
-        .cloned()
+    matches.try_get_one::<PathBuf>(PYTHON).ok().flatten().cloned()
 }
 
 fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
@@ -45,16 +41,10 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
     }
     Some(match setting.kind {
         Kind::Bool => Value::Bool(matches.get_flag(setting.name)),
-        Kind::Int { .. } | Kind::Seconds { .. } => {
-            Value::Int(*matches.get_one::<i64>(setting.name)?)
+        Kind::Int { .. } | Kind::Seconds { .. } => Value::Int(*matches.get_one::<i64>(setting.name)?),
+        Kind::Addresses | Kind::Pairs => {
+            Value::List(matches.get_many::<String>(setting.name)?.cloned().map(Value::Str).collect())
         }
-        Kind::Addresses | Kind::Pairs => Value::List(
-            matches
-                .get_many::<String>(setting.name)?
-                .cloned()
-                .map(Value::Str)
-                .collect(),
-        ),
         Kind::Text | Kind::OptionalText | Kind::Level | Kind::WorkerClass => {
             Value::Str(matches.get_one::<String>(setting.name)?.clone())
         }

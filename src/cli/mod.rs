@@ -32,17 +32,11 @@ pub fn run(argv: Vec<OsString>, door: Door) -> i32 {
 }
 
 /// Everything that was typed, from `argv` and from the environment.
-fn invocation(
-    argv: Vec<OsString>,
-    door: Door,
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<Invocation, Stop> {
+fn invocation(argv: Vec<OsString>, door: Door, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Invocation, Stop> {
     let typed = command::parse(&door, argv.iter().skip(1).cloned().collect())?;
     let mut command_line = given::options(&typed, |flag| Source::Flag { flag });
     if let Some(application) = given::application(&typed) {
-        let source = Source::Flag {
-            flag: command::APPLICATION.to_owned(),
-        };
+        let source = Source::Flag { flag: command::APPLICATION.to_owned() };
         command_line.push("wsgi_app", Value::Str(application), source);
     }
     let mut python = given::python(&typed);
@@ -50,40 +44,20 @@ fn invocation(
     if let Some((variable, words)) = variable_words(lookup)? {
         // Positional words in it name no application, as in Gunicorn.
         let typed = command::parse(&door, words).map_err(|stop| stop.naming(variable))?;
-        let source = |flag| Source::ArgsVariable {
-            variable: variable.to_owned(),
-            flag,
-        };
+        let source = |flag| Source::ArgsVariable { variable: variable.to_owned(), flag };
         args_variable = given::options(&typed, source);
         python = python.or_else(|| given::python(&typed));
     }
     let environment = Layers::environment_from(lookup)?;
-    let layers = Layers {
-        environment,
-        file: Raw::new(),
-        args_variable,
-        command_line,
-    };
-    let program = argv
-        .first()
-        .map(|program| program.to_string_lossy().into_owned());
+    let layers = Layers { environment, file: Raw::new(), args_variable, command_line };
+    let program = argv.first().map(|program| program.to_string_lossy().into_owned());
     let program = program.unwrap_or_else(|| command::NAME.to_owned());
-    Ok(Invocation {
-        door,
-        layers,
-        python,
-        program,
-        argv,
-    })
+    Ok(Invocation { door, layers, python, program, argv })
 }
 
 /// The words of the environment variable that holds options, with its name.
-fn variable_words(
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<Option<(&'static str, Vec<OsString>)>, Stop> {
-    let set = ARGS_VARIABLES
-        .into_iter()
-        .find_map(|variable| Some((variable, lookup(variable)?)));
+fn variable_words(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Option<(&'static str, Vec<OsString>)>, Stop> {
+    let set = ARGS_VARIABLES.into_iter().find_map(|variable| Some((variable, lookup(variable)?)));
     let Some((variable, text)) = set else {
         return Ok(None);
     };
@@ -91,15 +65,9 @@ fn variable_words(
     // environment variable can hold, takes its place meanwhile.
     let Some(words) = shlex::split(&text.replace('#', "\0")) else {
         let text = format!("Error: cannot split ${variable} into words: a quote is not closed\n");
-        return Err(Stop {
-            text,
-            code: exit::CONFIG,
-        });
+        return Err(Stop { text, code: exit::CONFIG });
     };
-    let words = words
-        .iter()
-        .map(|word| word.replace('\0', "#").into())
-        .collect();
+    let words = words.iter().map(|word| word.replace('\0', "#").into()).collect();
     Ok(Some((variable, words)))
 }
 
@@ -118,9 +86,7 @@ impl Stop {
         let text = self.text.as_bytes();
         // Where nobody listens there is nobody to tell of it.
         let _ = match self.code {
-            exit::OK => io::stdout()
-                .write_all(text)
-                .and_then(|()| io::stdout().flush()),
+            exit::OK => io::stdout().write_all(text).and_then(|()| io::stdout().flush()),
             _ => io::stderr().write_all(text),
         };
         self.code
@@ -129,8 +95,7 @@ impl Stop {
     /// Says which environment variable the words came from.
     fn naming(mut self, variable: &str) -> Self {
         if self.code != exit::OK {
-            self.text
-                .push_str(&format!("hint: the options come from ${variable}\n"));
+            self.text.push_str(&format!("hint: the options come from ${variable}\n"));
         }
         self
     }
@@ -138,10 +103,7 @@ impl Stop {
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        Stop {
-            text: format!("Error: {error}\n"),
-            code: exit::CONFIG,
-        }
+        Stop { text: format!("Error: {error}\n"), code: exit::CONFIG }
     }
 }
 

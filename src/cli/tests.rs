@@ -6,11 +6,7 @@ use super::*;
 use crate::config::SETTINGS;
 
 fn read(door: Door, words: &[&str], environment: &[(&str, &str)]) -> Result<Invocation, Stop> {
-    let argv = ["/venv/bin/indrik"]
-        .iter()
-        .chain(words)
-        .map(OsString::from)
-        .collect();
+    let argv = ["/venv/bin/indrik"].iter().chain(words).map(OsString::from).collect();
     let lookup = |name: &str| {
         let found = environment.iter().find(|(variable, _)| *variable == name);
         found.map(|(_, value)| (*value).to_owned())
@@ -20,17 +16,13 @@ fn read(door: Door, words: &[&str], environment: &[(&str, &str)]) -> Result<Invo
 
 /// `name = value` of every setting that the command line gives, in the order of the table, the application last.
 fn shown(raw: &Raw) -> String {
-    let pairs: Vec<String> = raw
-        .iter()
-        .map(|given| format!("{} = {}", given.name, given.value.repr()))
-        .collect();
+    let pairs: Vec<String> = raw.iter().map(|given| format!("{} = {}", given.name, given.value.repr())).collect();
     pairs.join("; ")
 }
 
 #[track_caller]
 fn check(words: &[&str], want: &str) {
-    let invocation =
-        read(Door::Wheel, words, &[]).unwrap_or_else(|stop| panic!("{words:?}: {}", stop.text));
+    let invocation = read(Door::Wheel, words, &[]).unwrap_or_else(|stop| panic!("{words:?}: {}", stop.text));
     assert_eq!(shown(&invocation.layers.command_line), want, "{words:?}");
 }
 
@@ -61,23 +53,11 @@ fn options_have_all_the_spellings_of_argparse() {
     check(&["--bind="], "bind = ['']");
     check(&["-w", "-1"], "workers = -1");
     check(&["-c gunicorn.conf.py"], "config = ' gunicorn.conf.py'");
-    check(
-        &["--error-logfile", "-", "--access-logfile=-"],
-        "accesslog = '-'; errorlog = '-'",
-    );
+    check(&["--error-logfile", "-", "--access-logfile=-"], "accesslog = '-'; errorlog = '-'");
     check(&["--log-file=-"], "errorlog = '-'");
-    check(
-        &["--limit-request-field_size", "1"],
-        "limit_request_field_size = 1",
-    );
-    check(
-        &["--limit-request-field-size", "1"],
-        "limit_request_field_size = 1",
-    );
-    check(
-        &["--check-config", "--check-config", "--preload"],
-        "check_config = True; preload_app = True",
-    );
+    check(&["--limit-request-field_size", "1"], "limit_request_field_size = 1");
+    check(&["--limit-request-field-size", "1"], "limit_request_field_size = 1");
+    check(&["--check-config", "--check-config", "--preload"], "check_config = True; preload_app = True");
 }
 
 #[test]
@@ -89,27 +69,13 @@ fn repeated_lists_append() {
 #[test]
 fn the_first_positional_word_is_the_application() {
     check(&["shop.wsgi"], "wsgi_app = 'shop.wsgi'");
-    check(
-        &["shop.wsgi", "-w", "4"],
-        "workers = 4; wsgi_app = 'shop.wsgi'",
-    );
-    check(
-        &["-w4", "shop.wsgi", "--timeout", "0", "extra", "more"],
-        "workers = 4; timeout = 0; wsgi_app = 'shop.wsgi'",
-    );
+    check(&["shop.wsgi", "-w", "4"], "workers = 4; wsgi_app = 'shop.wsgi'");
+    check(&["-w4", "shop.wsgi", "--timeout", "0", "extra", "more"], "workers = 4; timeout = 0; wsgi_app = 'shop.wsgi'");
     check(&["--", "check"], "wsgi_app = 'check'");
-    check(
-        &["app:create_app('production')"],
-        "wsgi_app = \"app:create_app('production')\"",
-    );
+    check(&["app:create_app('production')"], "wsgi_app = \"app:create_app('production')\"");
     check(&[], "");
     let invocation = read(Door::Wheel, &["shop.wsgi"], &[]).unwrap();
-    let source = &invocation
-        .layers
-        .command_line
-        .last("wsgi_app")
-        .unwrap()
-        .source;
+    let source = &invocation.layers.command_line.last("wsgi_app").unwrap().source;
     assert_eq!(source.to_string(), "APP_MODULE");
     assert_eq!(invocation.program, "/venv/bin/indrik");
     assert_eq!(invocation.argv, ["/venv/bin/indrik", "shop.wsgi"]);
@@ -130,17 +96,11 @@ fn unique_abbreviations_are_options() {
 #[test]
 fn ambiguous_abbreviations_are_refused() {
     refuses(&["--worker", "2"], "--worker could match --worker");
-    refuses(
-        &["--access-log", "-"],
-        "--access-log could match --access-logfile, --access-logformat",
-    );
+    refuses(&["--access-log", "-"], "--access-log could match --access-logfile, --access-logformat");
     refuses(&["--max-request", "5"], "ambiguous option");
     refuses(&["--limit-request-field", "5"], "ambiguous option");
     // Ambiguous only because of options that come later.
-    refuses(
-        &["--ke", "5"],
-        "ambiguous option: --ke could match --keep-alive, --keyfile",
-    );
+    refuses(&["--ke", "5"], "ambiguous option: --ke could match --keep-alive, --keyfile");
     refuses(&["--header", "5"], "ambiguous option");
 }
 
@@ -150,17 +110,11 @@ fn what_argparse_refuses_is_a_usage_error() {
     refuses(&["--keepalive", "5"], "--keepalive");
     refuses(&["--preload-app"], "--preload-app");
     refuses(&["--preload=1"], "--preload");
-    refuses(
-        &["--timeout=120s"],
-        "invalid value '120s' for '--timeout <SECONDS>': expected an integer",
-    );
+    refuses(&["--timeout=120s"], "invalid value '120s' for '--timeout <SECONDS>': expected an integer");
     refuses(&["-t", "1.5"], "expected an integer");
     refuses(&["-w", ""], "--workers");
     refuses(&["-w", "0x4"], "expected an integer");
-    refuses(
-        &["-w", "$WEB_CONCURRENCY"],
-        "no shell has read this command line",
-    );
+    refuses(&["-w", "$WEB_CONCURRENCY"], "no shell has read this command line");
     refuses(&["-b"], "--bind");
     refuses(&["-Z"], "-Z");
 }
@@ -174,37 +128,19 @@ fn an_unknown_option_is_answered_with_the_usage() {
 
 #[test]
 fn options_that_come_later_are_refused_by_name() {
-    refuses(
-        &["--user", "www-data"],
-        "option '--user' is not supported yet",
-    );
+    refuses(&["--user", "www-data"], "option '--user' is not supported yet");
     refuses(&["-u", "www-data"], "option '--user' is not supported yet");
-    refuses(
-        &["shop.wsgi", "--reload"],
-        "option '--reload' is not supported yet",
-    );
+    refuses(&["shop.wsgi", "--reload"], "option '--reload' is not supported yet");
     refuses(&["-D"], "option '--daemon' is not supported yet");
-    refuses(
-        &["--proxy-protocol"],
-        "option '--proxy-protocol' is not supported yet",
-    );
-    refuses(
-        &["--statsd-host=localhost:8125"],
-        "option '--statsd-host' is not supported yet",
-    );
+    refuses(&["--proxy-protocol"], "option '--proxy-protocol' is not supported yet");
+    refuses(&["--statsd-host=localhost:8125"], "option '--statsd-host' is not supported yet");
 }
 
 #[test]
 fn version_and_help_end_well() {
     for word in ["-v", "--version", "--vers"] {
         let stop = read(Door::Wheel, &[word], &[]).unwrap_err();
-        assert_eq!(
-            stop,
-            Stop {
-                text: format!("indrik (version {})\n", env!("CARGO_PKG_VERSION")),
-                code: exit::OK
-            }
-        );
+        assert_eq!(stop, Stop { text: format!("indrik (version {})\n", env!("CARGO_PKG_VERSION")), code: exit::OK });
     }
     for word in ["-h", "--help"] {
         assert_eq!(read(Door::Wheel, &[word], &[]).unwrap_err().code, exit::OK);
@@ -216,17 +152,9 @@ fn help_shows_every_option_under_its_section() {
     let help = read(Door::Wheel, &["--help"], &[]).unwrap_err().text;
     for setting in SETTINGS {
         if let Some(flag) = setting.flag() {
-            assert!(
-                help.contains(&format!("\n{}:\n", setting.section)),
-                "{}\n{help}",
-                setting.section
-            );
+            assert!(help.contains(&format!("\n{}:\n", setting.section)), "{}\n{help}", setting.section);
             let option = format!("{flag} <{}>", setting.metavar);
-            let option = if setting.metavar.is_empty() {
-                flag
-            } else {
-                option
-            };
+            let option = if setting.metavar.is_empty() { flag } else { option };
             assert!(help.contains(&option), "{option}\n{help}");
         }
         if let Some(short) = setting.short {
@@ -234,21 +162,13 @@ fn help_shows_every_option_under_its_section() {
         }
     }
     assert!(!help.contains("--statsd-host"), "{help}");
-    assert!(
-        help.lines().all(|line| line.chars().count() <= 100),
-        "{help}"
-    );
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
 }
 
 #[test]
 fn the_variable_gives_options_but_no_application() {
-    let environment = [(
-        "GUNICORN_CMD_ARGS",
-        "-w 3 -cgunicorn.py --access-logformat '%(h)s %(r)s' other:app",
-    )];
-    let layers = read(Door::Wheel, &["-w", "2"], &environment)
-        .unwrap()
-        .layers;
+    let environment = [("GUNICORN_CMD_ARGS", "-w 3 -cgunicorn.py --access-logformat '%(h)s %(r)s' other:app")];
+    let layers = read(Door::Wheel, &["-w", "2"], &environment).unwrap().layers;
     let want = "config = 'gunicorn.py'; workers = 3; access_log_format = '%(h)s %(r)s'";
     assert_eq!(shown(&layers.args_variable), want);
     assert_eq!(shown(&layers.command_line), "workers = 2");
@@ -267,93 +187,44 @@ fn a_hash_in_the_variable_begins_no_comment() {
 
 #[test]
 fn our_variable_takes_the_place_of_gunicorns() {
-    let environment = [
-        ("GUNICORN_CMD_ARGS", "-w 3 -t 5"),
-        ("INDRIK_CMD_ARGS", "-w 4"),
-    ];
+    let environment = [("GUNICORN_CMD_ARGS", "-w 3 -t 5"), ("INDRIK_CMD_ARGS", "-w 4")];
     let layers = read(Door::Wheel, &[], &environment).unwrap().layers;
     assert_eq!(shown(&layers.args_variable), "workers = 4");
-    assert_eq!(
-        shown(
-            &read(Door::Wheel, &[], &[("INDRIK_CMD_ARGS", "")])
-                .unwrap()
-                .layers
-                .args_variable
-        ),
-        ""
-    );
+    assert_eq!(shown(&read(Door::Wheel, &[], &[("INDRIK_CMD_ARGS", "")]).unwrap().layers.args_variable), "");
 }
 
 #[test]
 fn a_wrong_variable_is_named() {
     let stop = read(Door::Wheel, &[], &[("GUNICORN_CMD_ARGS", "-w x")]).unwrap_err();
     assert_eq!(stop.code, exit::USAGE);
-    assert!(
-        stop.text
-            .ends_with("hint: the options come from $GUNICORN_CMD_ARGS\n"),
-        "{}",
-        stop.text
-    );
+    assert!(stop.text.ends_with("hint: the options come from $GUNICORN_CMD_ARGS\n"), "{}", stop.text);
     let stop = read(Door::Wheel, &[], &[("INDRIK_CMD_ARGS", "-w '3")]).unwrap_err();
-    let text =
-        "Error: cannot split $INDRIK_CMD_ARGS into words: a quote is not closed\n".to_owned();
-    assert_eq!(
-        stop,
-        Stop {
-            text,
-            code: exit::CONFIG
-        }
-    );
+    let text = "Error: cannot split $INDRIK_CMD_ARGS into words: a quote is not closed\n".to_owned();
+    assert_eq!(stop, Stop { text, code: exit::CONFIG });
     let stop = read(Door::Wheel, &[], &[("WEB_CONCURRENCY", "")]).unwrap_err();
     assert_eq!(stop.code, exit::CONFIG);
-    assert!(
-        stop.text
-            .starts_with("Error: invalid value for workers: '' ($WEB_CONCURRENCY)"),
-        "{}",
-        stop.text
-    );
+    assert!(stop.text.starts_with("Error: invalid value for workers: '' ($WEB_CONCURRENCY)"), "{}", stop.text);
 }
 
 #[test]
 fn the_environment_is_the_weakest_layer() {
     let environment = [("PORT", "5000"), ("WEB_CONCURRENCY", "2")];
     let layers = read(Door::Wheel, &[], &environment).unwrap().layers;
-    assert_eq!(
-        shown(&layers.environment),
-        "bind = ['0.0.0.0:5000']; workers = 2"
-    );
+    assert_eq!(shown(&layers.environment), "bind = ['0.0.0.0:5000']; workers = 2");
 }
 
 #[test]
 fn only_the_binary_takes_an_interpreter() {
-    let python = |environment: &[(&str, &str)], words: &[&str]| {
-        read(Door::Binary, words, environment).unwrap().python
-    };
-    assert_eq!(
-        python(&[], &["--python", "/venv"]).as_deref(),
-        Some(Path::new("/venv"))
-    );
+    let python = |environment: &[(&str, &str)], words: &[&str]| read(Door::Binary, words, environment).unwrap().python;
+    assert_eq!(python(&[], &["--python", "/venv"]).as_deref(), Some(Path::new("/venv")));
     assert_eq!(python(&[], &[]), None);
     let variable = [("INDRIK_CMD_ARGS", "--python /other")];
     assert_eq!(python(&variable, &[]).as_deref(), Some(Path::new("/other")));
-    assert_eq!(
-        python(&variable, &["--python=/venv"]).as_deref(),
-        Some(Path::new("/venv"))
-    );
+    assert_eq!(python(&variable, &["--python=/venv"]).as_deref(), Some(Path::new("/venv")));
     // In the wheel it is what it is for Gunicorn, an abbreviation.
     check(&["--python", "/lib"], "pythonpath = '/lib'");
-    assert!(
-        read(Door::Binary, &["-h"], &[])
-            .unwrap_err()
-            .text
-            .contains("--python <PATH>")
-    );
-    assert!(
-        !read(Door::Wheel, &["-h"], &[])
-            .unwrap_err()
-            .text
-            .contains("--python <PATH>")
-    );
+    assert!(read(Door::Binary, &["-h"], &[]).unwrap_err().text.contains("--python <PATH>"));
+    assert!(!read(Door::Wheel, &["-h"], &[]).unwrap_err().text.contains("--python <PATH>"));
 }
 
 #[test]

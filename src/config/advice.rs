@@ -36,24 +36,16 @@ const MISTAKES: &[(&str, Option<&str>)] = &[
 
 /// One warning for each name of the settings file that has no effect but looks as if it should.
 pub(super) fn on_names(file: &Raw) -> Vec<Warning> {
-    file.iter()
-        .filter(|given| counts(given, file))
-        .filter_map(|given| on_name(given, file))
-        .collect()
+    file.iter().filter(|given| counts(given, file)).filter_map(|given| on_name(given, file)).collect()
 }
 
 /// A name that is given twice is spoken of once.
 fn counts(given: &Given, file: &Raw) -> bool {
-    file.last(&given.name)
-        .is_some_and(|last| std::ptr::eq(last, given))
+    file.last(&given.name).is_some_and(|last| std::ptr::eq(last, given))
 }
 
 fn on_name(given: &Given, file: &Raw) -> Option<Warning> {
-    let Given {
-        name,
-        value,
-        source,
-    } = given;
+    let Given { name, value, source } = given;
     if SETTINGS.iter().any(|setting| setting.name == name) {
         return None;
     }
@@ -67,9 +59,7 @@ fn on_name(given: &Given, file: &Raw) -> Option<Warning> {
     }
     let meant = match MISTAKES.iter().find(|(mistake, _)| mistake == name) {
         Some((_, None)) => {
-            return Some(Warning::new(format!(
-                "{source}: unknown setting '{name}' is ignored"
-            )));
+            return Some(Warning::new(format!("{source}: unknown setting '{name}' is ignored")));
         }
         Some((_, Some(meant))) => meant,
         None => closest(name, known_names())?,
@@ -78,9 +68,7 @@ fn on_name(given: &Given, file: &Raw) -> Option<Warning> {
     if file.last(meant).is_some() {
         return None;
     }
-    Some(Warning::new(format!(
-        "{source}: unknown setting '{name}' is ignored; did you mean '{meant}'?"
-    )))
+    Some(Warning::new(format!("{source}: unknown setting '{name}' is ignored; did you mean '{meant}'?")))
 }
 
 fn known_names() -> impl Iterator<Item = &'static str> {
@@ -97,10 +85,7 @@ mod tests {
     fn check(names: &[(&str, Value)], want: &[&str]) {
         let mut file = Raw::new();
         for ((name, value), line) in names.iter().zip(1..) {
-            let source = Source::SettingsFile {
-                path: "gunicorn.conf.py".into(),
-                line: Some(line),
-            };
+            let source = Source::SettingsFile { path: "gunicorn.conf.py".into(), line: Some(line) };
             file.push(*name, value.clone(), source);
         }
         let warnings: Vec<String> = on_names(&file).iter().map(Warning::to_string).collect();
@@ -126,13 +111,7 @@ mod tests {
             &["gunicorn.conf.py:2: setting 'reload' is not supported yet and has no effect"],
         );
         check(&[("user", text("www-data")), ("user", Value::None)], &[]);
-        check(
-            &[
-                ("spew", Value::Bool(false)),
-                ("capture_output", text("False")),
-            ],
-            &[],
-        );
+        check(&[("spew", Value::Bool(false)), ("capture_output", text("False"))], &[]);
     }
 
     #[test]
@@ -148,9 +127,7 @@ mod tests {
             ("when_redy", "when_ready"),
         ];
         for (name, meant) in cases {
-            let want = format!(
-                "gunicorn.conf.py:1: unknown setting '{name}' is ignored; did you mean '{meant}'?"
-            );
+            let want = format!("gunicorn.conf.py:1: unknown setting '{name}' is ignored; did you mean '{meant}'?");
             check(&[(name, Value::Int(1))], &[&want]);
         }
         check(
@@ -172,19 +149,10 @@ mod tests {
                 ("TIMEOUT", Value::Int(4)),
                 ("__file__", text("gunicorn.conf.py")),
                 ("worker", Value::Callable("worker".into())),
-                (
-                    "thread",
-                    Value::Other {
-                        type_name: "module".into(),
-                        text: "<module>".into(),
-                    },
-                ),
+                ("thread", Value::Other { type_name: "module".into(), text: "<module>".into() }),
             ],
             &[],
         );
-        check(
-            &[("log_level", text("debug")), ("loglevel", text("debug"))],
-            &[],
-        );
+        check(&[("log_level", text("debug")), ("loglevel", text("debug"))], &[]);
     }
 }

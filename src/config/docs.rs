@@ -49,11 +49,7 @@ pub fn settings_markdown() -> String {
     page.push_str(CLOSING);
     for later in LATER {
         let flags: Vec<String> = later.flags.iter().map(|flag| format!("`{flag}`")).collect();
-        let flags = if flags.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", flags.join(", "))
-        };
+        let flags = if flags.is_empty() { String::new() } else { format!(" ({})", flags.join(", ")) };
         page.push_str(&format!("\n- `{}`{flags}", later.name));
     }
     page.push('\n');
@@ -88,26 +84,10 @@ fn entry(setting: &Setting) -> String {
 
 fn options(setting: &Setting) -> String {
     let short = setting.short.map(|short| format!("-{short}"));
-    let long = setting
-        .long
-        .iter()
-        .chain(setting.aliases)
-        .map(|long| format!("--{long}"));
-    let value = if setting.metavar.is_empty() {
-        String::new()
-    } else {
-        format!(" {}", setting.metavar)
-    };
-    let all: Vec<String> = short
-        .into_iter()
-        .chain(long)
-        .map(|option| format!("`{option}{value}`"))
-        .collect();
-    if all.is_empty() {
-        "none, only in the settings file".to_owned()
-    } else {
-        all.join(", ")
-    }
+    let long = setting.long.iter().chain(setting.aliases).map(|long| format!("--{long}"));
+    let value = if setting.metavar.is_empty() { String::new() } else { format!(" {}", setting.metavar) };
+    let all: Vec<String> = short.into_iter().chain(long).map(|option| format!("`{option}{value}`")).collect();
+    if all.is_empty() { "none, only in the settings file".to_owned() } else { all.join(", ") }
 }
 
 fn default(setting: &Setting) -> String {
@@ -129,35 +109,16 @@ mod tests {
     fn every_setting_has_its_entry_with_its_options() {
         let page = settings_markdown();
         for setting in SETTINGS {
-            assert!(
-                page.contains(&format!("\n### {}\n", setting.name)),
-                "{}",
-                setting.name
-            );
-            assert!(
-                setting.flag().is_none_or(|flag| page.contains(&flag)),
-                "{}",
-                setting.name
-            );
+            assert!(page.contains(&format!("\n### {}\n", setting.name)), "{}", setting.name);
+            assert!(setting.flag().is_none_or(|flag| page.contains(&flag)), "{}", setting.name);
         }
     }
 
     #[test]
     fn a_default_that_is_no_plain_value_is_told_in_words() {
-        let named = |name: &str| {
-            SETTINGS
-                .iter()
-                .find(|setting| setting.name == name)
-                .expect("a setting")
-        };
-        assert_eq!(
-            default(named("workers")),
-            "`1`; `$WEB_CONCURRENCY` if the environment has it"
-        );
-        assert_eq!(
-            default(named("chdir")),
-            "the directory that the server was started in"
-        );
+        let named = |name: &str| SETTINGS.iter().find(|setting| setting.name == name).expect("a setting");
+        assert_eq!(default(named("workers")), "`1`; `$WEB_CONCURRENCY` if the environment has it");
+        assert_eq!(default(named("chdir")), "the directory that the server was started in");
         assert_eq!(default(named("pidfile")), "`None`");
     }
 

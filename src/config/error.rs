@@ -38,12 +38,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn value(
-        setting: &'static str,
-        value: &Value,
-        source: Source,
-        expected: String,
-    ) -> Self {
+    pub(super) fn value(setting: &'static str, value: &Value, source: Source, expected: String) -> Self {
         let hint = match value {
             Value::Str(text) => hint(text),
             Value::List(items) => items.iter().find_map(|item| match item {
@@ -52,30 +47,15 @@ impl Error {
             }),
             _ => None,
         };
-        Error::Value {
-            setting,
-            value: value.shown().into(),
-            source,
-            expected,
-            hint,
-        }
+        Error::Value { setting, value: value.shown().into(), source, expected, hint }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hint = match self {
-            Error::Value {
-                setting,
-                value,
-                source,
-                expected,
-                hint,
-            } => {
-                write!(
-                    out,
-                    "invalid value for {setting}: {value} ({source}): expected {expected}"
-                )?;
+            Error::Value { setting, value, source, expected, hint } => {
+                write!(out, "invalid value for {setting}: {value} ({source}): expected {expected}")?;
                 *hint
             }
             Error::WorkerClass { source, text, hint } => {
@@ -113,9 +93,7 @@ impl fmt::Display for Warning {
 /// The likely cause of a text that makes no sense as an address, a path or a number: something that a shell would have
 /// taken away. `None` if nothing of the kind is in it.
 pub fn hint(text: &str) -> Option<&'static str> {
-    let variable = |rest: &str| {
-        rest.starts_with(|next: char| next == '{' || next == '_' || next.is_ascii_alphabetic())
-    };
+    let variable = |rest: &str| rest.starts_with(|next: char| next == '{' || next == '_' || next.is_ascii_alphabetic());
     let quote = |letter: char| matches!(letter, '\'' | '"');
     if text.split('$').skip(1).any(variable) {
         Some("a $VARIABLE was not replaced: no shell has read this command line")
@@ -134,16 +112,8 @@ mod tests {
 
     #[test]
     fn an_error_names_setting_value_source_and_what_is_allowed() {
-        let source = Source::SettingsFile {
-            path: "gunicorn.conf.py".into(),
-            line: Some(3),
-        };
-        let error = Error::value(
-            "workers",
-            &Value::Str("x".into()),
-            source,
-            "an integer of at least 0".into(),
-        );
+        let source = Source::SettingsFile { path: "gunicorn.conf.py".into(), line: Some(3) };
+        let error = Error::value("workers", &Value::Str("x".into()), source, "an integer of at least 0".into());
         assert_eq!(
             error.to_string(),
             "invalid value for workers: 'x' (gunicorn.conf.py:3): expected an integer of at least 0"
@@ -164,16 +134,8 @@ mod tests {
 
     #[test]
     fn the_hint_is_a_second_line() {
-        let source = Source::Environment {
-            variable: "PORT".into(),
-        };
-        let error = Error::value(
-            "bind",
-            &Value::Str("0.0.0.0:$P".into()),
-            source,
-            "a port".into(),
-        )
-        .to_string();
+        let source = Source::Environment { variable: "PORT".into() };
+        let error = Error::value("bind", &Value::Str("0.0.0.0:$P".into()), source, "a port".into()).to_string();
         assert_eq!(error.lines().count(), 2);
         assert!(error.lines().nth(1).unwrap().starts_with("hint: "));
     }

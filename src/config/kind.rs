@@ -47,34 +47,24 @@ impl Kind {
     /// Errors: what was expected instead, to stand behind the word "expected".
     pub(super) fn accept(&self, value: &Value) -> Result<Value, String> {
         let accepted = match self {
-            Kind::Int { least, most } => integer(value)
-                .filter(|number| (least..=most).contains(&number))
-                .map(Value::Int),
-            Kind::Seconds { least } => integer(value)
-                .filter(|number| number >= least)
-                .map(|number| Value::Int(number.min(MOST_SECONDS))),
+            Kind::Int { least, most } => {
+                integer(value).filter(|number| (least..=most).contains(&number)).map(Value::Int)
+            }
+            Kind::Seconds { least } => {
+                integer(value).filter(|number| number >= least).map(|number| Value::Int(number.min(MOST_SECONDS)))
+            }
             Kind::Bool => boolean(value).map(Value::Bool),
             Kind::Text | Kind::Level => text(value).map(Value::Str),
             Kind::OptionalText => match value {
                 Value::None => Some(Value::None),
-                given => text(given).map(|text| {
-                    if text.is_empty() {
-                        Value::None
-                    } else {
-                        Value::Str(text)
-                    }
-                }),
+                given => text(given).map(|text| if text.is_empty() { Value::None } else { Value::Str(text) }),
             },
             Kind::WorkerClass => match value.callable_name() {
                 Some(name) => Some(Value::Callable(name.to_owned())),
                 None => text(value).map(Value::Str),
             },
-            Kind::Addresses => texts(value)
-                .filter(|items| !items.is_empty())
-                .map(Value::List),
-            Kind::Pairs => texts(value)
-                .filter(|items| items.iter().all(is_pair))
-                .map(Value::List),
+            Kind::Addresses => texts(value).filter(|items| !items.is_empty()).map(Value::List),
+            Kind::Pairs => texts(value).filter(|items| items.iter().all(is_pair)).map(Value::List),
         };
         accepted.ok_or_else(|| self.expected())
     }
@@ -82,10 +72,7 @@ impl Kind {
     /// The allowed values in words.
     pub(super) fn expected(&self) -> String {
         match self {
-            Kind::Int {
-                least,
-                most: i64::MAX,
-            } => format!("an integer of at least {least}"),
+            Kind::Int { least, most: i64::MAX } => format!("an integer of at least {least}"),
             Kind::Int { least, most } => format!("an integer from {least} to {most}"),
             Kind::Seconds { least } => format!("whole seconds, an integer of at least {least}"),
             Kind::Bool => "True or False".to_owned(),
@@ -104,11 +91,7 @@ fn integer(value: &Value) -> Option<i64> {
         Value::Int(number) => Some(*number),
         Value::Bool(on) => Some(i64::from(*on)),
         Value::Str(text) => literal(text),
-        Value::None
-        | Value::List(_)
-        | Value::Dict(_)
-        | Value::Callable(_)
-        | Value::Other { .. } => None,
+        Value::None | Value::List(_) | Value::Dict(_) | Value::Callable(_) | Value::Other { .. } => None,
     }
 }
 
@@ -121,11 +104,7 @@ fn boolean(value: &Value) -> Option<bool> {
             "false" => Some(false),
             _ => None,
         },
-        Value::Int(_)
-        | Value::List(_)
-        | Value::Dict(_)
-        | Value::Callable(_)
-        | Value::Other { .. } => None,
+        Value::Int(_) | Value::List(_) | Value::Dict(_) | Value::Callable(_) | Value::Other { .. } => None,
     }
 }
 
@@ -141,10 +120,7 @@ fn text(value: &Value) -> Option<String> {
 fn texts(value: &Value) -> Option<Vec<Value>> {
     match value {
         falsy if falsy.is_falsy() => Some(Vec::new()),
-        Value::List(items) => items
-            .iter()
-            .map(|item| text(item).map(Value::Str))
-            .collect(),
+        Value::List(items) => items.iter().map(|item| text(item).map(Value::Str)).collect(),
         lone => text(lone).map(|text| vec![Value::Str(text)]),
     }
 }
@@ -157,20 +133,14 @@ fn is_pair(item: &Value) -> bool {
 mod tests {
     use super::*;
 
-    const COUNT: Kind = Kind::Int {
-        least: 0,
-        most: 100,
-    };
+    const COUNT: Kind = Kind::Int { least: 0, most: 100 };
 
     fn text_value(text: &str) -> Value {
         Value::Str(text.to_owned())
     }
 
     fn float(text: &str) -> Value {
-        Value::Other {
-            type_name: "float".into(),
-            text: text.into(),
-        }
+        Value::Other { type_name: "float".into(), text: text.into() }
     }
 
     #[track_caller]
@@ -189,14 +159,7 @@ mod tests {
         takes(COUNT, Value::Bool(true), Value::Int(1));
         takes(COUNT, text_value("3"), Value::Int(3));
         takes(COUNT, text_value("0x1e"), Value::Int(30));
-        for bad in [
-            Value::Int(-1),
-            Value::Int(101),
-            Value::None,
-            text_value("x"),
-            text_value(""),
-            float("3.0"),
-        ] {
+        for bad in [Value::Int(-1), Value::Int(101), Value::None, text_value("x"), text_value(""), float("3.0")] {
             refuses(COUNT, bad);
         }
         refuses(Kind::Seconds { least: 0 }, float("30.5"));
@@ -206,16 +169,8 @@ mod tests {
 
     #[test]
     fn endless_times_are_cut_to_a_century() {
-        takes(
-            Kind::Seconds { least: 0 },
-            Value::Int(999_999_999),
-            Value::Int(999_999_999),
-        );
-        takes(
-            Kind::Seconds { least: 0 },
-            Value::Int(i64::MAX),
-            Value::Int(MOST_SECONDS),
-        );
+        takes(Kind::Seconds { least: 0 }, Value::Int(999_999_999), Value::Int(999_999_999));
+        takes(Kind::Seconds { least: 0 }, Value::Int(i64::MAX), Value::Int(MOST_SECONDS));
     }
 
     #[test]
@@ -224,13 +179,7 @@ mod tests {
         takes(Kind::Bool, text_value(" True "), Value::Bool(true));
         takes(Kind::Bool, text_value("false"), Value::Bool(false));
         takes(Kind::Bool, Value::None, Value::Bool(false));
-        for bad in [
-            Value::Int(1),
-            text_value("on"),
-            text_value("yes"),
-            text_value(""),
-            Value::List(vec![]),
-        ] {
+        for bad in [Value::Int(1), text_value("on"), text_value("yes"), text_value(""), Value::List(vec![])] {
             refuses(Kind::Bool, bad);
         }
     }
@@ -252,55 +201,28 @@ mod tests {
     #[test]
     fn a_class_is_known_by_its_name() {
         let text = "<class 'gunicorn.workers.sync.SyncWorker'>".to_owned();
-        let class = Value::Other {
-            type_name: "type".into(),
-            text,
-        };
+        let class = Value::Other { type_name: "type".into(), text };
         let want = Value::Callable("gunicorn.workers.sync.SyncWorker".into());
         takes(Kind::WorkerClass, class, want);
-        takes(
-            Kind::WorkerClass,
-            Value::Callable("make".into()),
-            Value::Callable("make".into()),
-        );
+        takes(Kind::WorkerClass, Value::Callable("make".into()), Value::Callable("make".into()));
         takes(Kind::WorkerClass, text_value(" sync "), text_value("sync"));
-        refuses(
-            Kind::WorkerClass,
-            Value::Other {
-                type_name: "module".into(),
-                text: "<module 'sync'>".into(),
-            },
-        );
+        refuses(Kind::WorkerClass, Value::Other { type_name: "module".into(), text: "<module 'sync'>".into() });
         refuses(Kind::WorkerClass, Value::None);
     }
 
     #[test]
     fn a_lone_text_is_a_list_of_one_and_commas_do_not_split() {
-        let list =
-            |texts: &[&str]| Value::List(texts.iter().map(|text| text_value(text)).collect());
-        takes(
-            Kind::Addresses,
-            text_value(":8000,:8001"),
-            list(&[":8000,:8001"]),
-        );
+        let list = |texts: &[&str]| Value::List(texts.iter().map(|text| text_value(text)).collect());
+        takes(Kind::Addresses, text_value(":8000,:8001"), list(&[":8000,:8001"]));
         takes(Kind::Addresses, list(&["a", " b "]), list(&["a", "b"]));
         takes(Kind::Addresses, list(&[""]), list(&[""]));
-        for bad in [
-            Value::Int(8000),
-            Value::None,
-            text_value(""),
-            Value::List(vec![Value::Int(1)]),
-        ] {
+        for bad in [Value::Int(8000), Value::None, text_value(""), Value::List(vec![Value::Int(1)])] {
             refuses(Kind::Addresses, bad);
         }
         takes(Kind::Pairs, text_value("A=b"), list(&["A=b"]));
         takes(Kind::Pairs, list(&["A=", "B=c=d"]), list(&["A=", "B=c=d"]));
         takes(Kind::Pairs, Value::None, Value::List(vec![]));
-        for bad in [
-            text_value("A"),
-            text_value("=b"),
-            Value::List(vec![text_value("A=1"), Value::Int(3)]),
-        ] {
+        for bad in [text_value("A"), text_value("=b"), Value::List(vec![text_value("A=1"), Value::Int(3)])] {
             refuses(Kind::Pairs, bad);
         }
     }

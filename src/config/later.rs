@@ -48,9 +48,7 @@ impl Later {
         value.is_falsy()
             || text.eq_ignore_ascii_case("false")
             || matches!(text.as_str(), "" | "0")
-            || defaults
-                .iter()
-                .any(|default| text.eq_ignore_ascii_case(default))
+            || defaults.iter().any(|default| text.eq_ignore_ascii_case(default))
     }
 }
 
@@ -59,9 +57,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::List(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
         Value::Dict(pairs) => {
-            let pairs = pairs
-                .iter()
-                .map(|(key, value)| format!("{}={}", plain(key), plain(value)));
+            let pairs = pairs.iter().map(|(key, value)| format!("{}={}", plain(key), plain(value)));
             pairs.collect::<Vec<_>>().join(",")
         }
         other => match other.callable_name() {
@@ -71,29 +67,15 @@ fn plain(value: &Value) -> String {
     }
 }
 
-const fn later(
-    name: &'static str,
-    flags: &'static [&'static str],
-    argument: Argument,
-    harmless: Harmless,
-) -> Later {
-    Later {
-        name,
-        flags,
-        argument,
-        harmless,
-    }
+const fn later(name: &'static str, flags: &'static [&'static str], argument: Argument, harmless: Harmless) -> Later {
+    Later { name, flags, argument, harmless }
 }
 
 const fn switch(name: &'static str, flags: &'static [&'static str]) -> Later {
     later(name, flags, Argument::None, UNSET)
 }
 
-const fn option(
-    name: &'static str,
-    flags: &'static [&'static str],
-    defaults: &'static [&'static str],
-) -> Later {
+const fn option(name: &'static str, flags: &'static [&'static str], defaults: &'static [&'static str]) -> Later {
     later(name, flags, Argument::Required, Harmless::Default(defaults))
 }
 
@@ -114,56 +96,29 @@ pub static LATER: &[Later] = &[
     option("reload_engine", &["--reload-engine"], &["auto"]),
     option("reload_extra_files", &["--reload-extra-file"], &[]),
     switch("spew", &["--spew"]),
-    later(
-        "sendfile",
-        &["--no-sendfile"],
-        Argument::None,
-        Harmless::Default(&["True"]),
-    ),
+    later("sendfile", &["--no-sendfile"], Argument::None, Harmless::Default(&["True"])),
     switch("reuse_port", &["--reuse-port"]),
     switch("daemon", &["-D", "--daemon"]),
     // Workers report through shared memory: there is no heartbeat file to place.
-    later(
-        "worker_tmp_dir",
-        &["--worker-tmp-dir"],
-        Argument::Required,
-        Harmless::Every,
-    ),
+    later("worker_tmp_dir", &["--worker-tmp-dir"], Argument::Required, Harmless::Every),
     option("user", &["-u", "--user"], &[]),
     option("group", &["-g", "--group"], &[]),
     option("umask", &["-m", "--umask"], &["0o0", "0x0"]),
     switch("initgroups", &["--initgroups"]),
     file_only("tmp_upload_dir", &[]),
-    file_only(
-        "secure_scheme_headers",
-        &["X-FORWARDED-PROTOCOL=ssl,X-FORWARDED-PROTO=https,X-FORWARDED-SSL=on"],
-    ),
+    file_only("secure_scheme_headers", &["X-FORWARDED-PROTOCOL=ssl,X-FORWARDED-PROTO=https,X-FORWARDED-SSL=on"]),
     option("forwarded_allow_ips", &["--forwarded-allow-ips"], LOOPBACK),
-    switch(
-        "disable_redirect_access_to_syslog",
-        &["--disable-redirect-access-to-syslog"],
-    ),
+    switch("disable_redirect_access_to_syslog", &["--disable-redirect-access-to-syslog"]),
     switch("capture_output", &["--capture-output"]),
-    option(
-        "logger_class",
-        &["--logger-class"],
-        &["gunicorn.glogging.Logger", "Logger", "simple"],
-    ),
+    option("logger_class", &["--logger-class"], &["gunicorn.glogging.Logger", "Logger", "simple"]),
     option("logconfig", &["--log-config"], &[]),
     file_only("logconfig_dict", &[]),
     option("logconfig_json", &["--log-config-json"], &[]),
-    option(
-        "syslog_addr",
-        &["--log-syslog-to"],
-        &["udp://localhost:514"],
-    ),
+    option("syslog_addr", &["--log-syslog-to"], &["udp://localhost:514"]),
     switch("syslog", &["--log-syslog"]),
     option("syslog_prefix", &["--log-syslog-prefix"], &[]),
     option("syslog_facility", &["--log-syslog-facility"], &["user"]),
-    switch(
-        "enable_stdio_inheritance",
-        &["-R", "--enable-stdio-inheritance"],
-    ),
+    switch("enable_stdio_inheritance", &["-R", "--enable-stdio-inheritance"]),
     option("statsd_host", &["--statsd-host"], &[]),
     option("dogstatsd_tags", &["--dogstatsd-tags"], &[]),
     option("statsd_prefix", &["--statsd-prefix"], &[]),
@@ -186,12 +141,7 @@ pub static LATER: &[Later] = &[
     hook("nworkers_changed"),
     hook("on_exit"),
     hook("ssl_context"),
-    later(
-        "proxy_protocol",
-        &["--proxy-protocol"],
-        Argument::Optional,
-        Harmless::Default(&["off"]),
-    ),
+    later("proxy_protocol", &["--proxy-protocol"], Argument::Optional, Harmless::Default(&["off"])),
     option("proxy_allow_ips", &["--proxy-allow-from"], LOOPBACK),
     option("protocol", &["--protocol"], &["http"]),
     option("uwsgi_allow_ips", &["--uwsgi-allow-from"], LOOPBACK),
@@ -202,111 +152,43 @@ pub static LATER: &[Later] = &[
     option("cert_reqs", &["--cert-reqs"], &[]),
     option("ca_certs", &["--ca-certs"], &[]),
     // These two tune a blocking handshake and a blocking read, and no worker does either.
-    later(
-        "suppress_ragged_eofs",
-        &["--suppress-ragged-eofs"],
-        Argument::None,
-        Harmless::Every,
-    ),
-    later(
-        "do_handshake_on_connect",
-        &["--do-handshake-on-connect"],
-        Argument::None,
-        Harmless::Every,
-    ),
+    later("suppress_ragged_eofs", &["--suppress-ragged-eofs"], Argument::None, Harmless::Every),
+    later("do_handshake_on_connect", &["--do-handshake-on-connect"], Argument::None, Harmless::Every),
     option("ciphers", &["--ciphers"], &[]),
     option("http_protocols", &["--http-protocols"], &["h1"]),
     option("http2_cleartext", &["--http2-cleartext"], &["off"]),
-    option(
-        "http2_max_concurrent_streams",
-        &["--http2-max-concurrent-streams"],
-        &["100"],
-    ),
-    option(
-        "http2_initial_window_size",
-        &["--http2-initial-window-size"],
-        &["65535"],
-    ),
-    option(
-        "http2_max_frame_size",
-        &["--http2-max-frame-size"],
-        &["16384"],
-    ),
-    option(
-        "http2_max_header_list_size",
-        &["--http2-max-header-list-size"],
-        &["65536"],
-    ),
+    option("http2_max_concurrent_streams", &["--http2-max-concurrent-streams"], &["100"]),
+    option("http2_initial_window_size", &["--http2-initial-window-size"], &["65535"]),
+    option("http2_max_frame_size", &["--http2-max-frame-size"], &["16384"]),
+    option("http2_max_header_list_size", &["--http2-max-header-list-size"], &["65536"]),
     option("raw_paste_global_conf", &["--paste-global"], &[]),
     switch("permit_obsolete_folding", &["--permit-obsolete-folding"]),
     switch("strip_header_spaces", &["--strip-header-spaces"]),
-    switch(
-        "permit_unconventional_http_method",
-        &["--permit-unconventional-http-method"],
-    ),
-    switch(
-        "permit_unconventional_http_version",
-        &["--permit-unconventional-http-version"],
-    ),
+    switch("permit_unconventional_http_method", &["--permit-unconventional-http-method"]),
+    switch("permit_unconventional_http_version", &["--permit-unconventional-http-version"]),
     switch("casefold_http_method", &["--casefold-http-method"]),
-    option(
-        "forwarder_headers",
-        &["--forwarder-headers"],
-        &["SCRIPT_NAME,PATH_INFO"],
-    ),
+    option("forwarder_headers", &["--forwarder-headers"], &["SCRIPT_NAME,PATH_INFO"]),
     option("header_map", &["--header-map"], &["drop"]),
     option("asgi_loop", &["--asgi-loop"], &["auto"]),
     option("asgi_lifespan", &["--asgi-lifespan"], &["auto"]),
-    option(
-        "asgi_disconnect_grace_period",
-        &["--asgi-disconnect-grace-period"],
-        &["3"],
-    ),
-    option(
-        "websocket_max_message_size",
-        &["--websocket-max-message-size"],
-        &["16777216"],
-    ),
+    option("asgi_disconnect_grace_period", &["--asgi-disconnect-grace-period"], &["3"]),
+    option("websocket_max_message_size", &["--websocket-max-message-size"], &["16777216"]),
     // There is one parser, and it is native.
-    later(
-        "http_parser",
-        &["--http-parser"],
-        Argument::Required,
-        Harmless::Every,
-    ),
+    later("http_parser", &["--http-parser"], Argument::Required, Harmless::Every),
     option("root_path", &["--root-path"], &[]),
     option("dirty_apps", &["--dirty-app"], &[]),
     option("dirty_workers", &["--dirty-workers"], &[]),
     option("dirty_timeout", &["--dirty-timeout"], &["300"]),
     option("dirty_threads", &["--dirty-threads"], &["1"]),
-    option(
-        "dirty_graceful_timeout",
-        &["--dirty-graceful-timeout"],
-        &["30"],
-    ),
+    option("dirty_graceful_timeout", &["--dirty-graceful-timeout"], &["30"]),
     hook("on_dirty_starting"),
     hook("dirty_post_fork"),
     hook("dirty_worker_init"),
     hook("dirty_worker_exit"),
     // Where there is no control socket, it does not matter where it should be.
-    later(
-        "control_socket",
-        &["--control-socket"],
-        Argument::Required,
-        Harmless::Every,
-    ),
-    later(
-        "control_socket_mode",
-        &["--control-socket-mode"],
-        Argument::Required,
-        Harmless::Every,
-    ),
-    later(
-        "control_socket_disable",
-        &["--no-control-socket"],
-        Argument::None,
-        Harmless::Every,
-    ),
+    later("control_socket", &["--control-socket"], Argument::Required, Harmless::Every),
+    later("control_socket_mode", &["--control-socket-mode"], Argument::Required, Harmless::Every),
+    later("control_socket_disable", &["--no-control-socket"], Argument::None, Harmless::Every),
 ];
 
 #[cfg(test)]
@@ -317,10 +199,7 @@ mod tests {
     use crate::config::SETTINGS;
 
     fn named(name: &str) -> &'static Later {
-        LATER
-            .iter()
-            .find(|later| later.name == name)
-            .expect("a name of the list")
+        LATER.iter().find(|later| later.name == name).expect("a name of the list")
     }
 
     #[test]
@@ -338,13 +217,7 @@ mod tests {
         let mut seen = HashSet::new();
         for setting in SETTINGS {
             seen.extend(setting.short.map(|short| format!("-{short}")));
-            seen.extend(
-                setting
-                    .long
-                    .iter()
-                    .chain(setting.aliases)
-                    .map(|long| format!("--{long}")),
-            );
+            seen.extend(setting.long.iter().chain(setting.aliases).map(|long| format!("--{long}")));
         }
         for flag in LATER.iter().flat_map(|later| later.flags) {
             assert!(seen.insert((*flag).to_owned()), "{flag}");
@@ -366,10 +239,7 @@ mod tests {
             ("logger_class", Value::Callable("Logger".into())),
             (
                 "logger_class",
-                Value::Other {
-                    type_name: "type".into(),
-                    text: "<class 'gunicorn.glogging.Logger'>".into(),
-                },
+                Value::Other { type_name: "type".into(), text: "<class 'gunicorn.glogging.Logger'>".into() },
             ),
             ("logconfig_dict", Value::Dict(vec![])),
             ("reload_extra_files", Value::List(vec![])),
@@ -378,13 +248,9 @@ mod tests {
             (
                 "secure_scheme_headers",
                 Value::Dict(
-                    [
-                        ("X-FORWARDED-PROTOCOL", "ssl"),
-                        ("X-FORWARDED-PROTO", "https"),
-                        ("X-FORWARDED-SSL", "on"),
-                    ]
-                    .map(|(name, value)| (text(name), text(value)))
-                    .into(),
+                    [("X-FORWARDED-PROTOCOL", "ssl"), ("X-FORWARDED-PROTO", "https"), ("X-FORWARDED-SSL", "on")]
+                        .map(|(name, value)| (text(name), text(value)))
+                        .into(),
                 ),
             ),
         ];

@@ -111,15 +111,9 @@ pub enum Level {
 impl Level {
     /// The level of that name, in any case; `None` for all others.
     pub(super) fn named(name: &str) -> Option<Self> {
-        [
-            Level::Debug,
-            Level::Info,
-            Level::Warning,
-            Level::Error,
-            Level::Critical,
-        ]
-        .into_iter()
-        .find(|level| level.name().eq_ignore_ascii_case(name))
+        [Level::Debug, Level::Info, Level::Warning, Level::Error, Level::Critical]
+            .into_iter()
+            .find(|level| level.name().eq_ignore_ascii_case(name))
     }
 
     /// Its name in lower case, as `loglevel` takes it.

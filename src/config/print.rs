@@ -17,11 +17,7 @@ pub fn print(config: &Config, layers: &Layers) -> String {
     let Ok(settled) = Settled::from(layers) else {
         return String::new();
     };
-    let width = SETTINGS
-        .iter()
-        .map(|setting| setting.name.len())
-        .max()
-        .unwrap_or(0);
+    let width = SETTINGS.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
     let mut names: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
     names.sort_unstable();
     let mut out = String::new();
@@ -46,24 +42,12 @@ mod tests {
     fn settings_are_printed_as_gunicorn_prints_them() {
         let mut command_line = Raw::new();
         let mut give = |name: &str, value: Value| {
-            command_line.push(
-                name,
-                value,
-                Source::Flag {
-                    flag: format!("--{name}"),
-                },
-            );
+            command_line.push(name, value, Source::Flag { flag: format!("--{name}") });
         };
-        give(
-            "bind",
-            Value::List(vec![Value::Str(":80".into()), Value::Str("unix:a".into())]),
-        );
+        give("bind", Value::List(vec![Value::Str(":80".into()), Value::Str("unix:a".into())]));
         give("timeout", Value::Str("0x0".into()));
         give("chdir", Value::Str("src".into()));
-        let layers = Layers {
-            command_line,
-            ..Layers::default()
-        };
+        let layers = Layers { command_line, ..Layers::default() };
         let (config, _) = resolve(&layers, Path::new("/srv")).unwrap();
         let text = print(&config, &layers);
         let lines: Vec<&str> = text.lines().collect();

@@ -44,10 +44,7 @@ impl fmt::Display for Source {
         match self {
             Source::Default => write!(out, "default"),
             Source::Environment { variable } => write!(out, "${variable}"),
-            Source::SettingsFile {
-                path,
-                line: Some(line),
-            } => write!(out, "{path}:{line}"),
+            Source::SettingsFile { path, line: Some(line) } => write!(out, "{path}:{line}"),
             Source::SettingsFile { path, line: None } => write!(out, "{path}"),
             Source::ArgsVariable { variable, flag } => write!(out, "{flag} in ${variable}"),
             Source::Flag { flag } => write!(out, "{flag}"),
@@ -80,11 +77,7 @@ impl Raw {
 
     /// Adds one value; a later one of the same name takes the place of an earlier one.
     pub fn push(&mut self, name: impl Into<String>, value: Value, source: Source) {
-        self.given.push(Given {
-            name: name.into(),
-            value,
-            source,
-        });
+        self.given.push(Given { name: name.into(), value, source });
     }
 
     /// All values, in the order of [`push`](Raw::push).
@@ -117,12 +110,10 @@ impl Layers {
     ///
     /// `None`: take the first of [`SETTINGS_FILES`](super::SETTINGS_FILES) that exists.
     pub fn settings_file(&self) -> Option<&str> {
-        [&self.command_line, &self.args_variable]
-            .into_iter()
-            .find_map(|layer| match &layer.last("config")?.value {
-                Value::Str(location) if !location.is_empty() => Some(location.as_str()),
-                _ => None,
-            })
+        [&self.command_line, &self.args_variable].into_iter().find_map(|layer| match &layer.last("config")?.value {
+            Value::Str(location) if !location.is_empty() => Some(location.as_str()),
+            _ => None,
+        })
     }
 
     /// The weakest layer: `PORT` gives `bind`, `WEB_CONCURRENCY` gives `workers`.
@@ -136,19 +127,11 @@ impl Layers {
     pub fn environment_from(lookup: impl Fn(&str) -> Option<String>) -> Result<Raw, Error> {
         let mut raw = Raw::new();
         if let Some(port) = lookup("PORT") {
-            let source = Source::Environment {
-                variable: "PORT".to_owned(),
-            };
-            raw.push(
-                "bind",
-                Value::List(vec![Value::Str(format!("0.0.0.0:{port}"))]),
-                source,
-            );
+            let source = Source::Environment { variable: "PORT".to_owned() };
+            raw.push("bind", Value::List(vec![Value::Str(format!("0.0.0.0:{port}"))]), source);
         }
         if let Some(text) = lookup("WEB_CONCURRENCY") {
-            let source = Source::Environment {
-                variable: "WEB_CONCURRENCY".to_owned(),
-            };
+            let source = Source::Environment { variable: "WEB_CONCURRENCY".to_owned() };
             match decimal(&text) {
                 Some(count) if count >= 0 => raw.push("workers", Value::Int(count), source),
                 Some(_) | None => {
@@ -162,12 +145,7 @@ impl Layers {
 
     /// The four layers, weakest first.
     pub(super) fn rising(&self) -> [&Raw; 4] {
-        [
-            &self.environment,
-            &self.file,
-            &self.args_variable,
-            &self.command_line,
-        ]
+        [&self.environment, &self.file, &self.args_variable, &self.command_line]
     }
 }
 
@@ -177,66 +155,35 @@ mod tests {
 
     fn environment(pairs: &'static [(&str, &str)]) -> Result<Raw, Error> {
         Layers::environment_from(|name| {
-            pairs
-                .iter()
-                .find(|(variable, _)| *variable == name)
-                .map(|(_, value)| value.to_string())
+            pairs.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.to_string())
         })
     }
 
     #[test]
     fn sources_read_as_an_operator_would_name_them() {
-        let file = |line| Source::SettingsFile {
-            path: "gunicorn.conf.py".into(),
-            line,
-        };
+        let file = |line| Source::SettingsFile { path: "gunicorn.conf.py".into(), line };
         assert_eq!(file(Some(3)).to_string(), "gunicorn.conf.py:3");
         assert_eq!(file(None).to_string(), "gunicorn.conf.py");
-        assert_eq!(
-            Source::Environment {
-                variable: "PORT".into()
-            }
-            .to_string(),
-            "$PORT"
-        );
-        assert_eq!(
-            Source::Flag {
-                flag: "--workers".into()
-            }
-            .to_string(),
-            "--workers"
-        );
+        assert_eq!(Source::Environment { variable: "PORT".into() }.to_string(), "$PORT");
+        assert_eq!(Source::Flag { flag: "--workers".into() }.to_string(), "--workers");
         let variable = "GUNICORN_CMD_ARGS".into();
-        let source = Source::ArgsVariable {
-            variable,
-            flag: "--workers".into(),
-        };
+        let source = Source::ArgsVariable { variable, flag: "--workers".into() };
         assert_eq!(source.to_string(), "--workers in $GUNICORN_CMD_ARGS");
     }
 
     #[test]
     fn the_environment_gives_bind_and_workers() {
         let raw = environment(&[("PORT", "5000"), ("WEB_CONCURRENCY", " 3 ")]).unwrap();
-        assert_eq!(
-            raw.last("bind").unwrap().value,
-            Value::List(vec![Value::Str("0.0.0.0:5000".into())])
-        );
+        assert_eq!(raw.last("bind").unwrap().value, Value::List(vec![Value::Str("0.0.0.0:5000".into())]));
         assert_eq!(raw.last("workers").unwrap().value, Value::Int(3));
         assert_eq!(environment(&[]).unwrap(), Raw::new());
     }
 
     #[test]
     fn junk_in_web_concurrency_is_refused_by_name() {
-        for junk in [
-            &[("WEB_CONCURRENCY", "")],
-            &[("WEB_CONCURRENCY", "-1")],
-            &[("WEB_CONCURRENCY", "two")],
-        ] {
+        for junk in [&[("WEB_CONCURRENCY", "")], &[("WEB_CONCURRENCY", "-1")], &[("WEB_CONCURRENCY", "two")]] {
             let error = environment(junk).unwrap_err().to_string();
-            assert!(
-                error.contains("($WEB_CONCURRENCY): expected an integer of at least 0"),
-                "{error}"
-            );
+            assert!(error.contains("($WEB_CONCURRENCY): expected an integer of at least 0"), "{error}");
         }
     }
 
@@ -244,31 +191,15 @@ mod tests {
     fn the_command_line_names_the_settings_file_before_the_variable() {
         let named = |location: &str| {
             let mut raw = Raw::new();
-            raw.push(
-                "config",
-                Value::Str(location.into()),
-                Source::Flag {
-                    flag: "--config".into(),
-                },
-            );
+            raw.push("config", Value::Str(location.into()), Source::Flag { flag: "--config".into() });
             raw
         };
-        let mut layers = Layers {
-            args_variable: named("b.py"),
-            ..Layers::default()
-        };
+        let mut layers = Layers { args_variable: named("b.py"), ..Layers::default() };
         assert_eq!(layers.settings_file(), Some("b.py"));
         layers.command_line = named("a.py");
         assert_eq!(layers.settings_file(), Some("a.py"));
         layers.command_line = named("");
         assert_eq!(layers.settings_file(), Some("b.py"));
-        assert_eq!(
-            Layers {
-                file: named("c.py"),
-                ..Layers::default()
-            }
-            .settings_file(),
-            None
-        );
+        assert_eq!(Layers { file: named("c.py"), ..Layers::default() }.settings_file(), None);
     }
 }

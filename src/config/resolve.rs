@@ -96,32 +96,19 @@ fn check_port(settled: &Settled) -> Result<(), Error> {
         Ok(_) => Ok(()),
         Err(_) => {
             let expected = "a port number from 0 to 65535 in the variable".to_owned();
-            Err(Error::value(
-                "bind",
-                &Value::Str(address.to_owned()),
-                source.clone(),
-                expected,
-            ))
+            Err(Error::value("bind", &Value::Str(address.to_owned()), source.clone(), expected))
         }
     }
 }
 
 /// The worker class and its threads: `sync` with several threads is `gthread`, and has one otherwise.
 fn workers(settled: &Settled) -> Result<(WorkerClass, usize), Error> {
-    let class = worker_class(
-        settled.value("worker_class"),
-        settled.source("worker_class"),
-    )?;
+    let class = worker_class(settled.value("worker_class"), settled.source("worker_class"))?;
     match (class, size(settled.number("threads"))) {
         (WorkerClass::Sync, 0 | 1) => Ok((WorkerClass::Sync, 1)),
         (WorkerClass::Gthread, 0) => {
             let expected = "an integer of at least 1 for worker class gthread".to_owned();
-            Err(Error::value(
-                "threads",
-                settled.value("threads"),
-                settled.source("threads").clone(),
-                expected,
-            ))
+            Err(Error::value("threads", settled.value("threads"), settled.source("threads").clone(), expected))
         }
         (WorkerClass::Sync | WorkerClass::Gthread, threads) => Ok((WorkerClass::Gthread, threads)),
     }
@@ -142,43 +129,25 @@ fn postponed(settled: &Settled) -> Vec<Warning> {
 fn level(settled: &Settled, warnings: &mut Vec<Warning>) -> Level {
     let name = settled.text("loglevel").unwrap_or_default();
     Level::named(&name).unwrap_or_else(|| {
-        let levels = [
-            Level::Debug,
-            Level::Info,
-            Level::Warning,
-            Level::Error,
-            Level::Critical,
-        ];
+        let levels = [Level::Debug, Level::Info, Level::Warning, Level::Error, Level::Critical];
         let near = closest(&name.to_ascii_lowercase(), levels.iter().map(Level::name));
         // `warn` is too short for the measure, and the one that people write.
-        let meant = if name.eq_ignore_ascii_case("warn") {
-            Some("warning")
-        } else {
-            near
-        };
-        let hint = meant
-            .map(|meant| format!("; did you mean '{meant}'?"))
-            .unwrap_or_default();
+        let meant = if name.eq_ignore_ascii_case("warn") { Some("warning") } else { near };
+        let hint = meant.map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();
         let value = settled.value("loglevel").shown();
         let source = settled.source("loglevel");
-        warnings.push(Warning::new(format!(
-            "{source}: unknown loglevel {value} means 'info'{hint}"
-        )));
+        warnings.push(Warning::new(format!("{source}: unknown loglevel {value} means 'info'{hint}")));
         Level::Info
     })
 }
 
 fn python_path(settled: &Settled, chdir: &Path) -> Vec<PathBuf> {
     let list = settled.text("pythonpath").unwrap_or_default();
-    list.split(',')
-        .filter(|path| !path.is_empty())
-        .map(|path| absolute(chdir, path))
-        .collect()
+    list.split(',').filter(|path| !path.is_empty()).map(|path| absolute(chdir, path)).collect()
 }
 
 fn pair(text: &str) -> Option<(String, String)> {
-    text.split_once('=')
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
 /// A limit that 0 lifts to the most, and that nothing lifts above.
@@ -199,9 +168,7 @@ fn absolute(start: &Path, path: &str) -> PathBuf {
             Component::ParentDir => {
                 whole.pop();
             }
-            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => {
-                whole.push(component)
-            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => whole.push(component),
         }
     }
     whole

@@ -12,19 +12,13 @@ fn list(texts: &[&str]) -> Value {
 }
 
 fn float(text: &str) -> Value {
-    Value::Other {
-        type_name: "float".into(),
-        text: text.into(),
-    }
+    Value::Other { type_name: "float".into(), text: text.into() }
 }
 
 fn file(pairs: &[(&str, Value)]) -> Raw {
     let mut raw = Raw::new();
     for ((name, value), line) in pairs.iter().zip(1..) {
-        let source = Source::SettingsFile {
-            path: "gunicorn.conf.py".into(),
-            line: Some(line),
-        };
+        let source = Source::SettingsFile { path: "gunicorn.conf.py".into(), line: Some(line) };
         raw.push(*name, value.clone(), source);
     }
     raw
@@ -33,13 +27,7 @@ fn file(pairs: &[(&str, Value)]) -> Raw {
 fn flags(pairs: &[(&str, Value)]) -> Raw {
     let mut raw = Raw::new();
     for (name, value) in pairs {
-        raw.push(
-            *name,
-            value.clone(),
-            Source::Flag {
-                flag: format!("--{name}"),
-            },
-        );
+        raw.push(*name, value.clone(), Source::Flag { flag: format!("--{name}") });
     }
     raw
 }
@@ -47,10 +35,7 @@ fn flags(pairs: &[(&str, Value)]) -> Raw {
 fn variable(pairs: &[(&str, Value)]) -> Raw {
     let mut raw = Raw::new();
     for (name, value) in pairs {
-        let source = Source::ArgsVariable {
-            variable: "GUNICORN_CMD_ARGS".into(),
-            flag: format!("--{name}"),
-        };
+        let source = Source::ArgsVariable { variable: "GUNICORN_CMD_ARGS".into(), flag: format!("--{name}") };
         raw.push(*name, value.clone(), source);
     }
     raw
@@ -58,28 +43,20 @@ fn variable(pairs: &[(&str, Value)]) -> Raw {
 
 fn environment(pairs: &'static [(&str, &str)]) -> Raw {
     Layers::environment_from(|name| {
-        pairs
-            .iter()
-            .find(|(variable, _)| *variable == name)
-            .map(|(_, value)| value.to_string())
+        pairs.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.to_string())
     })
     .unwrap()
 }
 
 fn outcome(layers: &Layers) -> Result<(Config, Vec<String>), String> {
-    let (config, warnings) =
-        resolve(layers, Path::new("/srv/shop")).map_err(|error| error.to_string())?;
+    let (config, warnings) = resolve(layers, Path::new("/srv/shop")).map_err(|error| error.to_string())?;
     Ok((config, warnings.iter().map(Warning::to_string).collect()))
 }
 
 /// Resolves a settings file of these names; it must give no warning.
 #[track_caller]
 fn meant(pairs: &[(&str, Value)]) -> Config {
-    let (config, warnings) = outcome(&Layers {
-        file: file(pairs),
-        ..Layers::default()
-    })
-    .unwrap();
+    let (config, warnings) = outcome(&Layers { file: file(pairs), ..Layers::default() }).unwrap();
     assert_eq!(warnings, [""; 0]);
     config
 }
@@ -87,11 +64,7 @@ fn meant(pairs: &[(&str, Value)]) -> Config {
 #[track_caller]
 fn refused(name: &str, value: Value) -> String {
     let shown = format!("{name} = {value:?}");
-    outcome(&Layers {
-        file: file(&[(name, value)]),
-        ..Layers::default()
-    })
-    .expect_err(&shown)
+    outcome(&Layers { file: file(&[(name, value)]), ..Layers::default() }).expect_err(&shown)
 }
 
 #[test]
@@ -118,8 +91,7 @@ fn the_defaults_are_gunicorns_but_for_keepalive() {
             raw_env: vec![],
             pidfile: None,
             accesslog: None,
-            access_log_format: "%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\""
-                .to_owned(),
+            access_log_format: "%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\"".to_owned(),
             errorlog: "-".to_owned(),
             loglevel: Level::Info,
             limit_request_line: 4094,
@@ -144,79 +116,27 @@ fn what_gunicorn_accepts_is_accepted() {
     assert_eq!(meant(&[("workers", text("3"))]).workers, 3);
     assert_eq!(meant(&[("workers", text("0x1e"))]).workers, 30);
     assert_eq!(meant(&[("timeout", Value::Int(0))]).timeout, None);
-    assert_eq!(
-        meant(&[("timeout", text("120"))]).timeout,
-        Some(Duration::from_secs(120))
-    );
-    assert_eq!(
-        meant(&[("keepalive", Value::Int(0))]).keepalive,
-        Duration::ZERO
-    );
-    assert_eq!(
-        meant(&[("bind", text(":8000,:8001"))]).bind,
-        [":8000,:8001"]
-    );
-    assert_eq!(
-        meant(&[("bind", list(&["[::]:5006", "unix:/tmp/x.sock"]))]).bind,
-        ["[::]:5006", "unix:/tmp/x.sock"]
-    );
-    assert_eq!(
-        meant(&[("raw_env", text("A=b"))]).raw_env,
-        [("A".to_owned(), "b".to_owned())]
-    );
+    assert_eq!(meant(&[("timeout", text("120"))]).timeout, Some(Duration::from_secs(120)));
+    assert_eq!(meant(&[("keepalive", Value::Int(0))]).keepalive, Duration::ZERO);
+    assert_eq!(meant(&[("bind", text(":8000,:8001"))]).bind, [":8000,:8001"]);
+    assert_eq!(meant(&[("bind", list(&["[::]:5006", "unix:/tmp/x.sock"]))]).bind, ["[::]:5006", "unix:/tmp/x.sock"]);
+    assert_eq!(meant(&[("raw_env", text("A=b"))]).raw_env, [("A".to_owned(), "b".to_owned())]);
     let two = meant(&[("raw_env", list(&["A=b=c", "B="]))]).raw_env;
-    assert_eq!(
-        two,
-        [
-            ("A".to_owned(), "b=c".to_owned()),
-            ("B".to_owned(), String::new())
-        ]
-    );
-    assert_eq!(
-        meant(&[("limit_request_line", Value::Int(0))]).limit_request_line,
-        65_536
-    );
-    assert_eq!(
-        meant(&[("limit_request_line", Value::Int(100_000))]).limit_request_line,
-        65_536
-    );
-    assert_eq!(
-        meant(&[("limit_request_fields", Value::Int(0))]).limit_request_fields,
-        32_768
-    );
-    assert_eq!(
-        meant(&[("limit_request_field_size", Value::Int(0))]).limit_request_field_size,
-        8190
-    );
+    assert_eq!(two, [("A".to_owned(), "b=c".to_owned()), ("B".to_owned(), String::new())]);
+    assert_eq!(meant(&[("limit_request_line", Value::Int(0))]).limit_request_line, 65_536);
+    assert_eq!(meant(&[("limit_request_line", Value::Int(100_000))]).limit_request_line, 65_536);
+    assert_eq!(meant(&[("limit_request_fields", Value::Int(0))]).limit_request_fields, 32_768);
+    assert_eq!(meant(&[("limit_request_field_size", Value::Int(0))]).limit_request_field_size, 8190);
     assert_eq!(meant(&[("chdir", text(""))]).chdir, Path::new("/srv/shop"));
-    assert_eq!(
-        meant(&[("chdir", text("../shop/./src/DJBot/"))]).chdir,
-        Path::new("/srv/shop/src/DJBot")
-    );
+    assert_eq!(meant(&[("chdir", text("../shop/./src/DJBot/"))]).chdir, Path::new("/srv/shop/src/DJBot"));
     assert_eq!(meant(&[("errorlog", text(""))]).errorlog, "-");
     assert_eq!(meant(&[("errorlog", Value::None)]).errorlog, "-");
-    assert_eq!(
-        meant(&[("accesslog", text("logs/access.log"))])
-            .accesslog
-            .as_deref(),
-        Some("logs/access.log")
-    );
+    assert_eq!(meant(&[("accesslog", text("logs/access.log"))]).accesslog.as_deref(), Some("logs/access.log"));
     assert_eq!(meant(&[("accesslog", Value::None)]).accesslog, None);
-    assert_eq!(
-        meant(&[("pidfile", Value::None), ("proc_name", Value::None)]).pidfile,
-        None
-    );
-    assert_eq!(
-        meant(&[("loglevel", text("WARNING"))]).loglevel,
-        Level::Warning
-    );
+    assert_eq!(meant(&[("pidfile", Value::None), ("proc_name", Value::None)]).pidfile, None);
+    assert_eq!(meant(&[("loglevel", text("WARNING"))]).loglevel, Level::Warning);
     assert!(meant(&[("check_config", text("true"))]).check_config);
-    assert_eq!(
-        meant(&[("wsgi_app", text("shop.wsgi"))])
-            .wsgi_app
-            .as_deref(),
-        Some("shop.wsgi")
-    );
+    assert_eq!(meant(&[("wsgi_app", text("shop.wsgi"))]).wsgi_app.as_deref(), Some("shop.wsgi"));
     assert_eq!(meant(&[("threads", Value::Int(0))]).threads, 1);
 }
 
@@ -244,10 +164,7 @@ fn what_gunicorn_refuses_is_refused() {
     ];
     for (name, value) in cases {
         let error = refused(name, value);
-        assert!(
-            error.starts_with(&format!("invalid value for {name}: ")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("invalid value for {name}: ")), "{error}");
         assert!(error.contains("(gunicorn.conf.py:1): expected "), "{error}");
     }
 }
@@ -277,27 +194,18 @@ fn an_error_is_one_line_that_says_what_to_change() {
         "invalid value for max_requests: 'a\\nb' (gunicorn.conf.py:1): expected an integer of at least 0"
     );
     let error = refused("workers", text("$WEB_CONCURRENCY"));
-    assert_eq!(
-        error.lines().nth(1),
-        Some("hint: a $VARIABLE was not replaced: no shell has read this command line")
-    );
+    assert_eq!(error.lines().nth(1), Some("hint: a $VARIABLE was not replaced: no shell has read this command line"));
 }
 
 #[test]
 fn sync_with_threads_is_gthread() {
     let class = |name: &str, threads| {
-        let config = meant(&[
-            ("worker_class", text(name)),
-            ("threads", Value::Int(threads)),
-        ]);
+        let config = meant(&[("worker_class", text(name)), ("threads", Value::Int(threads))]);
         (config.worker_class, config.threads)
     };
     assert_eq!(class("sync", 1), (WorkerClass::Sync, 1));
     assert_eq!(class("sync", 4), (WorkerClass::Gthread, 4));
-    assert_eq!(
-        class("gunicorn.workers.sync.SyncWorker", 4),
-        (WorkerClass::Gthread, 4)
-    );
+    assert_eq!(class("gunicorn.workers.sync.SyncWorker", 4), (WorkerClass::Gthread, 4));
     assert_eq!(class("gthread", 1), (WorkerClass::Gthread, 1));
     let layers = Layers {
         file: file(&[("threads", Value::Int(0))]),
@@ -313,10 +221,7 @@ fn sync_with_threads_is_gthread() {
 
 #[test]
 fn each_layer_replaces_the_one_below() {
-    let mut layers = Layers {
-        environment: environment(&[("WEB_CONCURRENCY", "2")]),
-        ..Layers::default()
-    };
+    let mut layers = Layers { environment: environment(&[("WEB_CONCURRENCY", "2")]), ..Layers::default() };
     let workers = |layers: &Layers| outcome(layers).unwrap().0.workers;
     assert_eq!(workers(&Layers::default()), 1);
     assert_eq!(workers(&layers), 2);
@@ -332,10 +237,7 @@ fn each_layer_replaces_the_one_below() {
 fn lists_are_replaced_whole() {
     let layers = Layers {
         environment: environment(&[("PORT", "5000")]),
-        file: file(&[
-            ("bind", list(&["a", "b"])),
-            ("raw_env", list(&["A=1", "B=2"])),
-        ]),
+        file: file(&[("bind", list(&["a", "b"])), ("raw_env", list(&["A=1", "B=2"]))]),
         command_line: flags(&[("bind", list(&["c"])), ("raw_env", list(&["C=3"]))]),
         ..Layers::default()
     };
@@ -351,37 +253,17 @@ fn a_wrong_value_is_refused_even_where_a_stronger_layer_replaces_it() {
         command_line: flags(&[("workers", Value::Int(2))]),
         ..Layers::default()
     };
-    assert!(
-        outcome(&layers)
-            .unwrap_err()
-            .contains("(gunicorn.conf.py:1)")
-    );
+    assert!(outcome(&layers).unwrap_err().contains("(gunicorn.conf.py:1)"));
 }
 
 #[test]
 fn the_port_variable_is_judged_only_where_it_counts() {
-    let with = |environment| Layers {
-        environment,
-        ..Layers::default()
-    };
-    assert_eq!(
-        outcome(&with(environment(&[("PORT", "5000")])))
-            .unwrap()
-            .0
-            .bind,
-        ["0.0.0.0:5000"]
-    );
-    for junk in [
-        environment(&[("PORT", "")]),
-        environment(&[("PORT", "http")]),
-        environment(&[("PORT", "65536")]),
-    ] {
+    let with = |environment| Layers { environment, ..Layers::default() };
+    assert_eq!(outcome(&with(environment(&[("PORT", "5000")]))).unwrap().0.bind, ["0.0.0.0:5000"]);
+    for junk in [environment(&[("PORT", "")]), environment(&[("PORT", "http")]), environment(&[("PORT", "65536")])] {
         let mut layers = with(junk);
         let error = outcome(&layers).unwrap_err();
-        assert!(
-            error.contains("($PORT): expected a port number from 0 to 65535"),
-            "{error}"
-        );
+        assert!(error.contains("($PORT): expected a port number from 0 to 65535"), "{error}");
         layers.command_line = flags(&[("bind", list(&[":80"]))]);
         assert_eq!(outcome(&layers).unwrap().0.bind, [":80"]);
     }
@@ -389,10 +271,7 @@ fn the_port_variable_is_judged_only_where_it_counts() {
 
 #[test]
 fn config_in_the_settings_file_has_no_effect() {
-    let mut layers = Layers {
-        file: file(&[("config", text("b.py"))]),
-        ..Layers::default()
-    };
+    let mut layers = Layers { file: file(&[("config", text("b.py"))]), ..Layers::default() };
     assert_eq!(outcome(&layers).unwrap().0.config, None);
     layers.command_line = flags(&[("config", text("a.py"))]);
     assert_eq!(outcome(&layers).unwrap().0.config.as_deref(), Some("a.py"));
@@ -406,10 +285,7 @@ fn relative_paths_start_at_chdir_and_chdir_at_the_working_directory() {
         ("pythonpath", text("lib,/opt/lib,,../vendor")),
     ]);
     assert_eq!(config.chdir, Path::new("/srv/shop/src"));
-    assert_eq!(
-        config.pidfile.as_deref(),
-        Some(Path::new("/srv/shop/src/run/shop.pid"))
-    );
+    assert_eq!(config.pidfile.as_deref(), Some(Path::new("/srv/shop/src/run/shop.pid")));
     let want = ["/srv/shop/src/lib", "/opt/lib", "/srv/shop/vendor"].map(PathBuf::from);
     assert_eq!(config.pythonpath, want);
 }
@@ -417,16 +293,10 @@ fn relative_paths_start_at_chdir_and_chdir_at_the_working_directory() {
 #[test]
 fn preloading_is_answered_with_one_warning() {
     for on in [Value::Bool(true), text("True")] {
-        let layers = Layers {
-            file: file(&[("preload_app", on)]),
-            ..Layers::default()
-        };
+        let layers = Layers { file: file(&[("preload_app", on)]), ..Layers::default() };
         let (config, warnings) = outcome(&layers).unwrap();
         assert!(config.preload_app);
-        assert_eq!(
-            warnings,
-            ["preload_app: comes later; the application is loaded in each worker"]
-        );
+        assert_eq!(warnings, ["preload_app: comes later; the application is loaded in each worker"]);
     }
     assert!(!meant(&[("preload_app", Value::Bool(false))]).preload_app);
 }
@@ -434,18 +304,12 @@ fn preloading_is_answered_with_one_warning() {
 #[test]
 fn an_unknown_level_means_info_and_is_told() {
     let warned = |name: &str| {
-        let layers = Layers {
-            file: file(&[("loglevel", text(name))]),
-            ..Layers::default()
-        };
+        let layers = Layers { file: file(&[("loglevel", text(name))]), ..Layers::default() };
         let (config, warnings) = outcome(&layers).unwrap();
         assert_eq!(config.loglevel, Level::Info);
         warnings
     };
-    assert_eq!(
-        warned("verbose"),
-        ["gunicorn.conf.py:1: unknown loglevel 'verbose' means 'info'"]
-    );
+    assert_eq!(warned("verbose"), ["gunicorn.conf.py:1: unknown loglevel 'verbose' means 'info'"]);
     let want = "gunicorn.conf.py:1: unknown loglevel 'WARN' means 'info'; did you mean 'warning'?";
     assert_eq!(warned("WARN"), [want]);
     assert!(warned("eror")[0].ends_with("did you mean 'error'?"));
@@ -453,10 +317,7 @@ fn an_unknown_level_means_info_and_is_told() {
 
 #[test]
 fn names_without_effect_are_told_with_the_settings() {
-    let layers = Layers {
-        file: file(&[("user", text("nobody")), ("keep_alive", Value::Int(5))]),
-        ..Layers::default()
-    };
+    let layers = Layers { file: file(&[("user", text("nobody")), ("keep_alive", Value::Int(5))]), ..Layers::default() };
     let (config, warnings) = outcome(&layers).unwrap();
     assert_eq!(config.keepalive, Duration::from_secs(75));
     assert_eq!(

@@ -20,22 +20,18 @@ impl Settled {
     ///
     /// Source: Gunicorn's order of precedence; `config` in a settings file has no effect.
     pub(super) fn from(layers: &Layers) -> Result<Self, Error> {
-        let mut values: Vec<(Value, Source)> = SETTINGS
-            .iter()
-            .map(|setting| (setting.default_value(), Source::Default))
-            .collect();
+        let mut values: Vec<(Value, Source)> =
+            SETTINGS.iter().map(|setting| (setting.default_value(), Source::Default)).collect();
         for layer in layers.rising() {
             for given in layer.iter() {
-                let Some(position) = SETTINGS
-                    .iter()
-                    .position(|setting| setting.name == given.name)
-                else {
+                let Some(position) = SETTINGS.iter().position(|setting| setting.name == given.name) else {
                     continue;
                 };
                 let setting = &SETTINGS[position];
-                let value = setting.kind.accept(&given.value).map_err(|expected| {
-                    Error::value(setting.name, &given.value, given.source.clone(), expected)
-                })?;
+                let value = setting
+                    .kind
+                    .accept(&given.value)
+                    .map_err(|expected| Error::value(setting.name, &given.value, given.source.clone(), expected))?;
                 if setting.name == "config" && matches!(given.source, Source::SettingsFile { .. }) {
                     continue;
                 }

@@ -4,10 +4,7 @@
 
 /// The candidate that `name` probably means, if one is close enough: at most two edits away, and at most one for every
 /// three letters, since in a short name two edits make another word (`path`, `paste`).
-pub(super) fn closest<'a>(
-    name: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (name.chars().count() / 3).min(2);
     candidates
         .map(|candidate| (distance(name, candidate), candidate))
@@ -38,13 +35,9 @@ mod tests {
 
     #[test]
     fn distances_count_single_letters() {
-        for (a, b, want) in [
-            ("", "abc", 3),
-            ("abc", "", 3),
-            ("abc", "abc", 0),
-            ("timout", "timeout", 1),
-            ("ab", "ba", 2),
-        ] {
+        for (a, b, want) in
+            [("", "abc", 3), ("abc", "", 3), ("abc", "abc", 0), ("timout", "timeout", 1), ("ab", "ba", 2)]
+        {
             assert_eq!(distance(a, b), want, "{a} {b}");
         }
     }

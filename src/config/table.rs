@@ -75,12 +75,7 @@ impl Setting {
             Preset::Off => Value::Bool(false),
             Preset::Int(number) => Value::Int(number),
             Preset::Text(text) => Value::Str(text.to_owned()),
-            Preset::List(texts) => Value::List(
-                texts
-                    .iter()
-                    .map(|text| Value::Str((*text).to_owned()))
-                    .collect(),
-            ),
+            Preset::List(texts) => Value::List(texts.iter().map(|text| Value::Str((*text).to_owned())).collect()),
         }
     }
 
@@ -108,10 +103,7 @@ const BLANK: Setting = Setting {
     verdict: Verdict::Same,
 };
 
-const COUNT: Kind = Kind::Int {
-    least: 0,
-    most: i64::MAX,
-};
+const COUNT: Kind = Kind::Int { least: 0, most: i64::MAX };
 
 /// Seats of the scoreboard that the workers of a server share.
 const MOST_WORKERS: i64 = 1024;
@@ -163,10 +155,7 @@ pub static SETTINGS: &[Setting] = &[
         section: "Server socket",
         long: Some("backlog"),
         metavar: "INT",
-        kind: Kind::Int {
-            least: 0,
-            most: MOST_BACKLOG,
-        },
+        kind: Kind::Int { least: 0, most: MOST_BACKLOG },
         default: Preset::Int(2048),
         unit: "connections",
         help: "Connections that may wait to be accepted.",
@@ -179,10 +168,7 @@ pub static SETTINGS: &[Setting] = &[
         short: Some('w'),
         long: Some("workers"),
         metavar: "INT",
-        kind: Kind::Int {
-            least: 0,
-            most: MOST_WORKERS,
-        },
+        kind: Kind::Int { least: 0, most: MOST_WORKERS },
         default: Preset::Int(1),
         default_note: "`$WEB_CONCURRENCY` if the environment has it",
         unit: "processes",
@@ -208,10 +194,7 @@ pub static SETTINGS: &[Setting] = &[
         section: "Workers",
         long: Some("threads"),
         metavar: "INT",
-        kind: Kind::Int {
-            least: 0,
-            most: MOST_THREADS,
-        },
+        kind: Kind::Int { least: 0, most: MOST_THREADS },
         default: Preset::Int(1),
         unit: "threads per worker",
         help: "Threads of each worker that run the application.",
@@ -288,9 +271,7 @@ pub static SETTINGS: &[Setting] = &[
         help: "Time that an idle connection stays open for the next request.",
         more: "0 closes after each answer. Keep it above the idle timeout of the proxy in front, usually 60 seconds: the \
                side that closes first should be the proxy.",
-        verdict: Verdict::Adapted(
-            "the default is 75, where Gunicorn has 2; holds for `sync` as well",
-        ),
+        verdict: Verdict::Adapted("the default is 75, where Gunicorn has 2; holds for `sync` as well"),
         ..BLANK
     },
     Setting {
@@ -515,12 +496,7 @@ mod tests {
     #[test]
     fn every_default_is_a_value_that_its_setting_takes() {
         for setting in SETTINGS {
-            assert_eq!(
-                setting.kind.accept(&setting.default_value()),
-                Ok(setting.default_value()),
-                "{}",
-                setting.name
-            );
+            assert_eq!(setting.kind.accept(&setting.default_value()), Ok(setting.default_value()), "{}", setting.name);
         }
     }
 
@@ -530,11 +506,7 @@ mod tests {
         for setting in SETTINGS {
             assert!(seen.insert(setting.name.to_owned()), "{}", setting.name);
             let shorts = setting.short.map(|short| format!("-{short}"));
-            let longs = setting
-                .long
-                .iter()
-                .chain(setting.aliases)
-                .map(|long| format!("--{long}"));
+            let longs = setting.long.iter().chain(setting.aliases).map(|long| format!("--{long}"));
             for option in longs.chain(shorts) {
                 assert!(seen.insert(option.clone()), "{option}");
             }
@@ -545,10 +517,7 @@ mod tests {
     fn sections_stand_together() {
         let mut sections: Vec<&str> = SETTINGS.iter().map(|setting| setting.section).collect();
         sections.dedup();
-        assert_eq!(
-            sections.len(),
-            sections.iter().collect::<HashSet<_>>().len()
-        );
+        assert_eq!(sections.len(), sections.iter().collect::<HashSet<_>>().len());
     }
 
     #[test]

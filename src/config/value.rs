@@ -48,10 +48,8 @@ impl Value {
                 format!("[{}]", items.join(", "))
             }
             Value::Dict(pairs) => {
-                let pairs: Vec<String> = pairs
-                    .iter()
-                    .map(|(key, value)| format!("{}: {}", key.repr(), value.repr()))
-                    .collect();
+                let pairs: Vec<String> =
+                    pairs.iter().map(|(key, value)| format!("{}: {}", key.repr(), value.repr())).collect();
                 format!("{{{}}}", pairs.join(", "))
             }
             Value::Callable(name) => one_line(&format!("<{name}()>")),
@@ -74,12 +72,7 @@ impl Value {
         match self {
             Value::Callable(name) => Some(name),
             Value::Other { text, .. } => text.strip_prefix("<class '")?.strip_suffix("'>"),
-            Value::None
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Str(_)
-            | Value::List(_)
-            | Value::Dict(_) => None,
+            Value::None | Value::Bool(_) | Value::Int(_) | Value::Str(_) | Value::List(_) | Value::Dict(_) => None,
         }
     }
 
@@ -131,11 +124,7 @@ pub(super) fn literal(text: &str) -> Option<i64> {
         Some(_) | None => {
             let zero_first = digits.starts_with('0');
             let only_zeros = digits.bytes().all(|digit| matches!(digit, b'0' | b'_'));
-            return if zero_first && !only_zeros {
-                None
-            } else {
-                based(digits, 10, negative)
-            };
+            return if zero_first && !only_zeros { None } else { based(digits, 10, negative) };
         }
     };
     // One underscore may follow the prefix.
@@ -165,11 +154,7 @@ fn based(digits: &str, base: u32, negative: bool) -> Option<i64> {
 
 /// Python's quoting: single quotes, unless only double ones spare an escape.
 fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);
     for letter in text.chars() {
         if letter == quote || letter == '\\' {
@@ -184,8 +169,7 @@ fn quoted(text: &str) -> String {
 /// A message is one line, whatever was in the value.
 pub(super) fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    text.chars()
-        .for_each(|letter| push_visible(letter, &mut out));
+    text.chars().for_each(|letter| push_visible(letter, &mut out));
     out
 }
 
@@ -252,26 +236,11 @@ mod tests {
             (Value::None, "None"),
             (Value::Bool(true), "True"),
             (Value::Str("it's".into()), "\"it's\""),
-            (
-                Value::Str("a'b\"c\\\n\x1b".into()),
-                "'a\\'b\"c\\\\\\n\\x1b'",
-            ),
-            (
-                Value::List(vec![Value::Int(1), Value::Str("a".into())]),
-                "[1, 'a']",
-            ),
-            (
-                Value::Dict(vec![(Value::Str("a".into()), Value::None)]),
-                "{'a': None}",
-            ),
+            (Value::Str("a'b\"c\\\n\x1b".into()), "'a\\'b\"c\\\\\\n\\x1b'"),
+            (Value::List(vec![Value::Int(1), Value::Str("a".into())]), "[1, 'a']"),
+            (Value::Dict(vec![(Value::Str("a".into()), Value::None)]), "{'a': None}"),
             (Value::Callable("post_fork".into()), "<post_fork()>"),
-            (
-                Value::Other {
-                    type_name: "float".into(),
-                    text: "3.0".into(),
-                },
-                "3.0",
-            ),
+            (Value::Other { type_name: "float".into(), text: "3.0".into() }, "3.0"),
         ];
         for (value, want) in cases {
             assert_eq!(value.repr(), want);
@@ -281,9 +250,6 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut_in_messages() {
-        assert_eq!(
-            Value::Str("é".repeat(1000)).shown().chars().count(),
-            SHOWN + 3
-        );
+        assert_eq!(Value::Str("é".repeat(1000)).shown().chars().count(), SHOWN + 3);
     }
 }

@@ -18,12 +18,9 @@ pub(super) fn worker_class(value: &Value, source: &Source) -> Result<WorkerClass
     let (name, is_object) = match value {
         Value::Callable(name) => (name.as_str(), true),
         Value::Str(name) => (name.as_str(), false),
-        Value::None
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::List(_)
-        | Value::Dict(_)
-        | Value::Other { .. } => ("", false),
+        Value::None | Value::Bool(_) | Value::Int(_) | Value::List(_) | Value::Dict(_) | Value::Other { .. } => {
+            ("", false)
+        }
     };
     match name {
         "sync" | "gunicorn.workers.sync.SyncWorker" => Ok(WorkerClass::Sync),
@@ -53,10 +50,7 @@ fn refusal(name: &str, is_object: bool, source: Source) -> Error {
     } else {
         format!("worker class '{shown}' is unknown; supported: sync, gthread.")
     };
-    let meant = || {
-        closest(name, ["sync", "gthread"].into_iter())
-            .map(|meant| format!("did you mean '{meant}'?"))
-    };
+    let meant = || closest(name, ["sync", "gthread"].into_iter()).map(|meant| format!("did you mean '{meant}'?"));
     let hint = hint(name).map(str::to_owned).or_else(meant);
     Error::WorkerClass { source, text, hint }
 }
@@ -68,18 +62,11 @@ fn is_asgi(name: &str) -> bool {
 
 /// Gunicorn's own classes of that kind; foreign ones that build on gevent are foreign first.
 fn needs_event_loop(name: &str) -> bool {
-    let dotted = [
-        "gunicorn.workers.ggevent.",
-        "gunicorn.workers.geventlet.",
-        "gunicorn.workers.gtornado.",
-    ];
+    let dotted = ["gunicorn.workers.ggevent.", "gunicorn.workers.geventlet.", "gunicorn.workers.gtornado."];
     matches!(name, "gevent" | "eventlet" | "tornado")
         || name.starts_with("gevent_")
         || dotted.iter().any(|module| name.starts_with(module))
-        || matches!(
-            name,
-            "GeventWorker" | "GeventPyWSGIWorker" | "EventletWorker" | "TornadoWorker"
-        )
+        || matches!(name, "GeventWorker" | "GeventPyWSGIWorker" | "EventletWorker" | "TornadoWorker")
 }
 
 #[cfg(test)]
@@ -87,13 +74,7 @@ mod tests {
     use super::*;
 
     fn class(value: Value) -> Result<WorkerClass, String> {
-        worker_class(
-            &value,
-            &Source::Flag {
-                flag: "--worker-class".into(),
-            },
-        )
-        .map_err(|error| error.to_string())
+        worker_class(&value, &Source::Flag { flag: "--worker-class".into() }).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -101,19 +82,10 @@ mod tests {
         for (value, want) in [
             (Value::Str("sync".into()), WorkerClass::Sync),
             (Value::Str("gthread".into()), WorkerClass::Gthread),
-            (
-                Value::Str("gunicorn.workers.sync.SyncWorker".into()),
-                WorkerClass::Sync,
-            ),
-            (
-                Value::Str("gunicorn.workers.gthread.ThreadWorker".into()),
-                WorkerClass::Gthread,
-            ),
+            (Value::Str("gunicorn.workers.sync.SyncWorker".into()), WorkerClass::Sync),
+            (Value::Str("gunicorn.workers.gthread.ThreadWorker".into()), WorkerClass::Gthread),
             (Value::Callable("SyncWorker".into()), WorkerClass::Sync),
-            (
-                Value::Callable("gunicorn.workers.gthread.ThreadWorker".into()),
-                WorkerClass::Gthread,
-            ),
+            (Value::Callable("gunicorn.workers.gthread.ThreadWorker".into()), WorkerClass::Gthread),
         ] {
             assert_eq!(class(value), Ok(want));
         }
@@ -122,50 +94,26 @@ mod tests {
     #[test]
     fn every_other_class_is_refused_with_its_reason() {
         let cases = [
-            (
-                "uvicorn.workers.UvicornWorker",
-                "'uvicorn.workers.UvicornWorker' runs ASGI applications",
-            ),
+            ("uvicorn.workers.UvicornWorker", "'uvicorn.workers.UvicornWorker' runs ASGI applications"),
             ("uvicorn_worker.UvicornWorker", "runs ASGI applications"),
-            (
-                "asgi",
-                "'asgi' runs ASGI applications; indrik serves WSGI only.",
-            ),
+            ("asgi", "'asgi' runs ASGI applications; indrik serves WSGI only."),
             ("gevent", "'gevent' needs an event loop inside the worker"),
             ("gevent_wsgi", "needs an event loop"),
             ("eventlet", "needs an event loop"),
             ("tornado", "needs an event loop"),
-            (
-                "gunicorn.workers.ggevent.GeventWorker",
-                "needs an event loop",
-            ),
-            (
-                "egg:meinheld#gunicorn_worker",
-                "is a Gunicorn worker implementation and cannot run here",
-            ),
-            (
-                "geventwebsocket.gunicorn.workers.GeventWebSocketWorker",
-                "is a Gunicorn worker implementation",
-            ),
+            ("gunicorn.workers.ggevent.GeventWorker", "needs an event loop"),
+            ("egg:meinheld#gunicorn_worker", "is a Gunicorn worker implementation and cannot run here"),
+            ("geventwebsocket.gunicorn.workers.GeventWebSocketWorker", "is a Gunicorn worker implementation"),
             ("roll.worker.Worker", "supported: sync, gthread."),
-            (
-                "threaded",
-                "'threaded' is unknown; supported: sync, gthread.",
-            ),
+            ("threaded", "'threaded' is unknown; supported: sync, gthread."),
         ];
         for (name, want) in cases {
             let error = class(Value::Str(name.into())).unwrap_err();
-            assert!(
-                error.starts_with("invalid value for worker_class (--worker-class): worker class "),
-                "{error}"
-            );
+            assert!(error.starts_with("invalid value for worker_class (--worker-class): worker class "), "{error}");
             assert!(error.contains(want), "{error}");
         }
         let error = class(Value::Callable("PrometheusWorker".into())).unwrap_err();
-        assert!(
-            error.contains("'PrometheusWorker' is a Gunicorn worker implementation"),
-            "{error}"
-        );
+        assert!(error.contains("'PrometheusWorker' is a Gunicorn worker implementation"), "{error}");
         let error = class(Value::Str("gthraed".into())).unwrap_err();
         assert!(error.ends_with("hint: did you mean 'gthread'?"), "{error}");
     }

@@ -74,11 +74,7 @@ mod tests {
         check("-", Stream::Stdout, Destination::Stdout);
         check("/dev/stdout", Stream::Stderr, Destination::Stdout);
         check("/dev/stderr", Stream::Stdout, Destination::Stderr);
-        check(
-            "/var/log/a",
-            Stream::Stderr,
-            Destination::File("/var/log/a".into()),
-        );
+        check("/var/log/a", Stream::Stderr, Destination::File("/var/log/a".into()));
         check("--", Stream::Stdout, Destination::File("--".into()));
     }
 }

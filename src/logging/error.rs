@@ -83,9 +83,7 @@ pub fn level(word: &str) -> Option<LevelFilter> {
         ("error", LevelFilter::Error),
         (CRITICAL, LevelFilter::Off),
     ];
-    let known = levels
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(word));
+    let known = levels.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
     known.map(|(_, level)| *level)
 }
 
@@ -94,10 +92,7 @@ struct State {
     is_installed: bool,
 }
 
-static STATE: Mutex<State> = Mutex::new(State {
-    sink: None,
-    is_installed: false,
-});
+static STATE: Mutex<State> = Mutex::new(State { sink: None, is_installed: false });
 
 static ONLY_CRITICAL: AtomicBool = AtomicBool::new(false);
 
@@ -220,8 +215,7 @@ mod tests {
         let lines = |name: &str| -> Vec<String> {
             let text = folder.read(name);
             let ours = text.lines().filter(|line| line.contains("step"));
-            ours.map(|line| line.rsplit("] ").next().unwrap_or(line).to_owned())
-                .collect()
+            ours.map(|line| line.rsplit("] ").next().unwrap_or(line).to_owned()).collect()
         };
         start(&file("first"), LevelFilter::Info).expect("a file");
         log::info!("step 1");

@@ -133,20 +133,12 @@ mod tests {
         check(b"plain ~!'%", "plain ~!'%", "plain ~!'%");
         check(br#"a"b\c"#, r#"a\"b\\c"#, r#"a\"b\\c"#);
         check(b"a\r\nb\tc", r"a\x0d\x0ab\x09c", r"a\u000d\u000ab\u0009c");
-        check(
-            b"\x00\x1b[31m\x7f",
-            r"\x00\x1b[31m\x7f",
-            r"\u0000\u001b[31m\u007f",
-        );
+        check(b"\x00\x1b[31m\x7f", r"\x00\x1b[31m\x7f", r"\u0000\u001b[31m\u007f");
         check("é – 漢 🦣".as_bytes(), "é – 漢 🦣", "é – 漢 🦣");
         check("\u{85}".as_bytes(), r"\xc2\x85", r"\u0085");
         check("a\u{2028}b".as_bytes(), r"a\xe2\x80\xa8b", r"a\u2028b");
         check(b"\x9b2J\xe9", r"\x9b2J\xe9", r"\u009b2J\u00e9");
-        check(
-            b"\xe6\xbc \xf0\x9f\xa6",
-            r"\xe6\xbc \xf0\x9f\xa6",
-            r"\u00e6\u00bc \u00f0\u009f\u00a6",
-        );
+        check(b"\xe6\xbc \xf0\x9f\xa6", r"\xe6\xbc \xf0\x9f\xa6", r"\u00e6\u00bc \u00f0\u009f\u00a6");
     }
 
     fn reverse(line: &[u8]) -> Vec<u8> {

@@ -2,6 +2,7 @@
 //!
 //! Knows files and streams, not what a line means. The error log appends entry by entry and waits a moment for a full
 //! pipe; the access log hands over batches and keeps what a full pipe did not take.
+#![allow(clippy::disallowed_methods)] // A full pipe is given a moment; there is no loop here to come back to.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -91,17 +92,8 @@ impl Sink {
 
     fn over(destination: Destination, file: File) -> io::Result<Sink> {
         let kind = file.metadata()?.file_type();
-        let write_most = if kind.is_fifo() || kind.is_socket() {
-            PIPE_WRITE
-        } else {
-            usize::MAX
-        };
-        Ok(Sink {
-            destination,
-            file,
-            write_most,
-            torn: false,
-        })
+        let write_most = if kind.is_fifo() || kind.is_socket() { PIPE_WRITE } else { usize::MAX };
+        Ok(Sink { destination, file, write_most, torn: false })
     }
 }
 
@@ -126,11 +118,7 @@ pub(super) enum Outcome {
 }
 
 fn open_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o644)
-        .open(path)
+    OpenOptions::new().append(true).create(true).mode(0o644).open(path)
 }
 
 /// Writes `lines` in pieces of at most `most` bytes that end at a line end; a longer line is a piece of its own.
@@ -237,11 +225,7 @@ pub(super) mod tests {
 
     impl Write for Scripted {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let step = if self.steps.is_empty() {
-                Ok(usize::MAX)
-            } else {
-                self.steps.remove(0)
-            };
+            let step = if self.steps.is_empty() { Ok(usize::MAX) } else { self.steps.remove(0) };
             let count = step?.min(bytes.len());
             self.taken.extend_from_slice(&bytes[..count]);
             Ok(count)
@@ -255,10 +239,7 @@ pub(super) mod tests {
     /// Writes two lines to a target that behaves as `steps`; `taken` must have arrived and `outcome` be the end.
     #[track_caller]
     fn check(steps: &[Result<usize, ErrorKind>], taken: &str, outcome: &str) {
-        let mut target = Scripted {
-            steps: steps.to_vec(),
-            taken: Vec::new(),
-        };
+        let mut target = Scripted { steps: steps.to_vec(), taken: Vec::new() };
         let progress = write_lines(&mut target, b"one\ntwo\n", 5);
         assert_eq!(String::from_utf8_lossy(&target.taken), taken);
         assert_eq!(progress.written, taken.len());
@@ -326,9 +307,7 @@ pub(super) mod tests {
         let mut full = Sink::open(&Destination::File("/dev/full".into())).expect("a device");
         full.append(b"lost\n");
         let progress = full.write(b"lost\n");
-        let Outcome::Failed(error) = progress.outcome else {
-            panic!("the device is full")
-        };
+        let Outcome::Failed(error) = progress.outcome else { panic!("the device is full") };
         assert_eq!(error.kind(), ErrorKind::StorageFull);
     }
 

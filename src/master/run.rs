@@ -14,7 +14,9 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use super::pidfile::Pidfile;
-use super::supervisor::{self, Berth, BootFailure, Fact, Generation, Level, Order, Pid, Plan, Signal, Supervisor, Word};
+use super::supervisor::{
+    self, Berth, BootFailure, Fact, Generation, Level, Order, Pid, Plan, Signal, Supervisor, Word,
+};
 use crate::config::Config;
 use crate::exit;
 use crate::ipc::{self, FromWorker, MasterEnd, Received, Scoreboard, ToWorker, WorkerEnd, WorkerLine};
@@ -194,6 +196,10 @@ impl<'a> Master<'a> {
             self.facts.push_back(Fact::Exited { pid: Pid(pid), ended });
         }
         self.facts.push_back(Fact::Tick);
+        if !self.supervisor.is_reloading() {
+            let current = self.supervisor.generation();
+            self.settings.retain(|generation, _| *generation >= current);
+        }
     }
 
     fn hear_worker(&mut self, pid: i32) {

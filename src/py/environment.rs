@@ -19,7 +19,7 @@ pub fn remove_variable(name: &str) {
 
 /// A variable as Python sees it now.
 pub fn variable(name: &str) -> Option<String> {
-    Python::attach(|py| environ(py)?.call_method1("get", (name,))?.extract().map_err(PyErr::from)).ok().flatten()
+    Python::attach(|py| environ(py)?.call_method1("get", (name,))?.extract()).ok().flatten()
 }
 
 /// Changes into `directory` and makes modules there importable. Source: Gunicorn setting `chdir`.

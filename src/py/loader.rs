@@ -91,8 +91,7 @@ struct Parsed<'py> {
 /// Reads `name` or `name(literal, key=literal)` with Python's own grammar.
 fn parse<'py>(py: Python<'py>, expression: &str) -> Result<Parsed<'py>, Missing> {
     let ast = py.import("ast")?;
-    let unreadable =
-        || Missing::App(format!("Failed to parse '{expression}' as an attribute name or function call."));
+    let unreadable = || Missing::App(format!("Failed to parse '{expression}' as an attribute name or function call."));
     let mode = PyDict::new(py);
     mode.set_item("mode", "eval")?;
     let node = match ast.call_method("parse", (expression,), Some(&mode)) {
@@ -103,7 +102,7 @@ fn parse<'py>(py: Python<'py>, expression: &str) -> Result<Parsed<'py>, Missing>
     };
     let name_type = ast.getattr("Name")?;
     if node.is_instance(&name_type)? {
-        return Ok(Parsed { name: node.getattr("id")?.extract().map_err(PyErr::from)?, call: None });
+        return Ok(Parsed { name: node.getattr("id")?.extract()?, call: None });
     }
     if !node.is_instance(&ast.getattr("Call")?)? {
         return Err(unreadable());
@@ -126,7 +125,7 @@ fn parse<'py>(py: Python<'py>, expression: &str) -> Result<Parsed<'py>, Missing>
         Ok((PyTuple::new(py, args)?, kwargs))
     };
     match arguments() {
-        Ok(call) => Ok(Parsed { name: function.getattr("id")?.extract().map_err(PyErr::from)?, call: Some(call) }),
+        Ok(call) => Ok(Parsed { name: function.getattr("id")?.extract()?, call: Some(call) }),
         Err(error) if error.is_instance_of::<PyValueError>(py) => {
             Err(Missing::App(format!("Failed to parse arguments as literal values: '{expression}'")))
         }

@@ -109,10 +109,11 @@ fn lines(py: Python<'_>, source: &[u8]) -> PyResult<HashMap<String, u32>> {
         for node in ast.call_method1("walk", (&statement,))?.try_iter()? {
             let node = node?;
             // `Name` nodes that are stored to, and the names of functions and classes.
-            let is_stored = node.getattr("ctx").is_ok_and(|ctx| ctx.get_type().name().is_ok_and(|name| name == "Store"));
+            let is_stored =
+                node.getattr("ctx").is_ok_and(|ctx| ctx.get_type().name().is_ok_and(|name| name == "Store"));
             let name = if is_stored { node.getattr("id") } else { node.getattr("name") };
-            if let Ok(name) = name.and_then(|name| name.extract::<String>().map_err(PyErr::from)) {
-                let own_line = node.getattr("lineno").and_then(|line| line.extract().map_err(PyErr::from));
+            if let Ok(name) = name.and_then(|name| name.extract::<String>()) {
+                let own_line = node.getattr("lineno").and_then(|line| line.extract());
                 lines.insert(name, own_line.unwrap_or(line));
             }
         }
@@ -143,7 +144,7 @@ fn value_of(value: &Bound<'_, PyAny>) -> Value {
         return Value::Dict(dict.iter().map(|(key, value)| (value_of(&key), value_of(&value))).collect());
     }
     if value.is_instance_of::<PyFunction>() || value.is_instance_of::<PyCFunction>() {
-        let name = value.getattr("__qualname__").and_then(|name| name.extract().map_err(PyErr::from));
+        let name = value.getattr("__qualname__").and_then(|name| name.extract());
         return Value::Callable(name.unwrap_or_default());
     }
     let type_name = value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string());

@@ -8,10 +8,10 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use super::Shared;
 use super::body::Incoming;
 use super::connection::{Connection, Progress, Refused};
 use super::date::Date;
-use super::Shared;
 use crate::app::{self, App, Body, Caller, Failure, Flush, Gone, Origin, Refusal, Room};
 use crate::http::{self, Fields, Head, Outgoing, Persistence, Response, SendError, Version};
 use crate::sys::{self, Interest};
@@ -180,7 +180,10 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
             connection.output.push(piece, frame.take as usize);
             connection.output.append(|out| out.extend_from_slice(frame.suffix));
             if frame.excess {
-                log::error!("Error handling request {}: body is longer than Content-Length; cut", request_line(&connection.http));
+                log::error!(
+                    "Error handling request {}: body is longer than Content-Length; cut",
+                    request_line(&connection.http)
+                );
             } else if frame.take == 0 && connection.http.is_bodyless() {
                 self.log_dropped_body();
             }

@@ -368,7 +368,8 @@ impl<A: App> Reactor<A> {
     /// Writes on, until the answer is out or the socket is full.
     fn write(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
         let before = connection.output.pending();
-        let flushed = if connection.readiness.failed { Err(io::ErrorKind::BrokenPipe.into()) } else { connection.flush() };
+        let flushed =
+            if connection.readiness.failed { Err(io::ErrorKind::BrokenPipe.into()) } else { connection.flush() };
         match flushed {
             Ok(true) => self.conclude(token, connection, now),
             Ok(false) => {
@@ -675,4 +676,3 @@ fn server_of(listener: &Listener) -> Server {
         (None, address @ (Address::Unix(_) | Address::Tcp { .. })) => Server::Unix { path: address.to_string() },
     }
 }
-

@@ -231,21 +231,27 @@ def test_print_config_prints_every_setting_sorted(run):
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["--nonsense"],
-        ["--workers"],
-        ["--workers", "many"],
-        ["--timeout=120s"],
-        ["--keepalive", "5"],
-        ["--worker", "2"],
-        ["--access-log", "-"],
-        ["--max-request", "5"],
-    ],
-    ids=lambda arguments: " ".join(arguments),
+    [["--nonsense"], ["--keepalive", "5"], ["--worker", "2"], ["--access-log", "-"], ["--max-request", "5"]],
+    ids=" ".join,
 )
-def test_a_wrong_flag_is_a_usage_error(run, arguments):
-    ran = run(*arguments, "hello").expect(2)
+def test_a_flag_that_is_unknown_or_ambiguous_is_a_usage_error(run, arguments):
+    ran = run(*arguments, "hello").expect(2, arguments[0])
     assert "usage" in ran.err.lower()
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag"),
+    [
+        (["--workers", "many", "hello"], "--workers"),
+        (["--timeout=120s", "hello"], "--timeout"),
+        (["hello", "--workers"], "--workers"),
+    ],
+    ids=["not a number", "with a unit", "no value"],
+)
+def test_a_flag_with_a_wrong_value_is_a_usage_error_that_names_it(run, arguments, flag):
+    ran = run(*arguments).expect(2, flag)
     assert "Traceback" not in ran.err
     assert ran.out == ""
 

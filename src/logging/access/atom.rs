@@ -67,10 +67,7 @@ impl Atom {
 
     /// `{name}i`, `{name}o`, `{name}e`; anything else, `l` among it, has no value.
     fn braced(name: &str) -> Atom {
-        let Some((field, kind)) = name
-            .strip_prefix('{')
-            .and_then(|name| name.rsplit_once('}'))
-        else {
+        let Some((field, kind)) = name.strip_prefix('{').and_then(|name| name.rsplit_once('}')) else {
             return Atom::Nothing;
         };
         // Gunicorn compares the whole atom in lower case, the letter behind the brace included.

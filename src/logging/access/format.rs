@@ -27,10 +27,7 @@ impl Format {
     /// Errors: [`FormatError`], with the place.
     pub fn parse(text: &str) -> Result<Format, FormatError> {
         if text == "json" {
-            return Ok(Format {
-                layout: Layout::Json,
-                variables: Vec::new(),
-            });
+            return Ok(Format { layout: Layout::Json, variables: Vec::new() });
         }
         let mut pieces = Vec::new();
         let mut literal = String::new();
@@ -53,10 +50,7 @@ impl Format {
         literal.push_str(rest);
         literal.push('\n');
         pieces.push(Piece::Text(literal));
-        Ok(Format {
-            variables: variables(&pieces),
-            layout: Layout::Pieces(pieces),
-        })
+        Ok(Format { variables: variables(&pieces), layout: Layout::Pieces(pieces) })
     }
 
     /// Names of the environ variables that the format shows, each once, as the operator wrote them.
@@ -100,10 +94,9 @@ impl fmt::Display for FormatError {
                 f,
                 "cannot use \"{piece}\" in the access log format: write %% for a percent sign, %(name)s for a value"
             ),
-            FormatError::Unclosed(piece) => write!(
-                f,
-                "cannot use \"{piece}\" in the access log format: its parenthesis is not closed"
-            ),
+            FormatError::Unclosed(piece) => {
+                write!(f, "cannot use \"{piece}\" in the access log format: its parenthesis is not closed")
+            }
             FormatError::Conversion(piece) => write!(
                 f,
                 "cannot use \"{piece}\" in the access log format: a value ends in )s or )d, without width or flags"
@@ -226,10 +219,7 @@ mod tests {
         check("%(s)d%(D)i%(T)u%(m)r%(H)a", "20012500421GETHTTP/1.1");
         check("%({User-Agent}i)s", "curl/8");
         check("%({X-Missing}i)s", "-");
-        check(
-            "%({Content-Type}o)s %({content-type}O)s",
-            "text/plain text/plain",
-        );
+        check("%({Content-Type}o)s %({content-type}O)s", "text/plain text/plain");
         check("%({WSGI.url_scheme}e)s %({x}e)s", "http -");
         check("%(foo)s %()s %({x}z)s %({x)s %(a(b)c)s", "- - - - -");
         check("%(Q)s", "-");
@@ -246,11 +236,7 @@ mod tests {
         entry.status = None;
         entry.body_len = 0;
         entry.request_fields.clear();
-        check_entry(
-            "%(h)s %(r)s %(m)s %(s)s %(f)s %(a)s %(u)s",
-            &entry,
-            "- - - - - - -",
-        );
+        check_entry("%(h)s %(r)s %(m)s %(s)s %(f)s %(a)s %(u)s", &entry, "- - - - - - -");
         check_entry("%(B)s %(b)s [%(q)s]", &entry, "0 0 []");
     }
 
@@ -308,12 +294,7 @@ mod tests {
     fn the_variables_of_a_format_are_listed_once() {
         let format = Format::parse("%({B}e)s %({a}i)s %({c.d}e)s %({B}e)s").expect("a format");
         assert_eq!(format.variables(), ["B", "c.d"]);
-        assert!(
-            Format::parse("json")
-                .expect("a format")
-                .variables()
-                .is_empty()
-        );
+        assert!(Format::parse("json").expect("a format").variables().is_empty());
     }
 
     fn text() -> impl Strategy<Value = Vec<u8>> {

@@ -30,13 +30,7 @@ impl Loss {
     /// The loss of this process.
     pub fn new(pid: Pid, process: &Process, reason: impl Into<String>, now: Instant) -> Self {
         let has_settled = process.has_served(SETTLED, now);
-        Loss {
-            pid,
-            berth: process.berth,
-            birth: process.birth,
-            has_settled,
-            reason: reason.into(),
-        }
+        Loss { pid, berth: process.berth, birth: process.birth, has_settled, reason: reason.into() }
     }
 }
 
@@ -48,10 +42,7 @@ impl Supervisor {
         let is_wanted = self.stage == Stage::Serve && berth.generation == self.generation;
         if is_wanted && self.seat_mut(berth.seat).open {
             let pause = self.seat_mut(berth.seat).fail(FORK_PAUSE, now);
-            self.log(
-                Level::Error,
-                format!("{failed}; next try in {} s.", pause.as_secs()),
-            );
+            self.log(Level::Error, format!("{failed}; next try in {} s.", pause.as_secs()));
         } else {
             self.log(Level::Error, format!("{failed}."));
         }
@@ -59,11 +50,7 @@ impl Supervisor {
 
     /// A worker says that it cannot boot, and leaves.
     pub(super) fn give_up(&mut self, pid: Pid, failure: BootFailure, now: Instant) {
-        let Some(process) = self
-            .processes
-            .get_mut(&pid)
-            .filter(|one| one.state == State::Boot)
-        else {
+        let Some(process) = self.processes.get_mut(&pid).filter(|one| one.state == State::Boot) else {
             return;
         };
         process.enter(State::Fail, now);
@@ -78,19 +65,14 @@ impl Supervisor {
     /// A child was reaped. Nothing else frees its id.
     pub(super) fn bury(&mut self, pid: Pid, ended: Ended, now: Instant) {
         let Some(process) = self.processes.remove(&pid) else {
-            self.log(
-                Level::Debug,
-                format!("Unknown child (pid:{}) {}.", pid.0, ending(ended)),
-            );
+            self.log(Level::Debug, format!("Unknown child (pid:{}) {}.", pid.0, ending(ended)));
             return;
         };
         let (level, text) = process.obituary(pid, ended);
         self.log(level, text);
         let loss = Loss::new(pid, &process, ending(ended), now);
         match process.state {
-            State::Boot if ended == Ended::Code(exit::APP_LOAD) => {
-                self.miss_boot(loss, BootFailure::AppLoad, now)
-            }
+            State::Boot if ended == Ended::Code(exit::APP_LOAD) => self.miss_boot(loss, BootFailure::AppLoad, now),
             State::Boot => self.miss_boot(loss, BootFailure::Boot, now),
             State::Serve | State::Retire => self.miss(loss, now),
             State::Drain | State::Quit | State::Fail | State::Abort | State::Kill => {}
@@ -114,18 +96,11 @@ impl Supervisor {
     /// A worker is missing: its seat is tried again, at once or after a pause. Unless the seat is closed, or the worker was
     /// about to be replaced anyway.
     pub(super) fn miss(&mut self, loss: Loss, now: Instant) {
-        let Loss {
-            pid,
-            berth,
-            birth,
-            has_settled,
-            reason,
-        } = loss;
+        let Loss { pid, berth, birth, has_settled, reason } = loss;
         let seat = &self.seats[usize::from(berth.seat.0)];
-        let is_successor =
-            |one: &Process| one.berth.seat == berth.seat && one.birth > birth && one.state.stays();
-        let is_replaced = self.processes.values().any(is_successor)
-            || self.spawning.iter().any(|other| other.seat == berth.seat);
+        let is_successor = |one: &Process| one.berth.seat == berth.seat && one.birth > birth && one.state.stays();
+        let is_replaced =
+            self.processes.values().any(is_successor) || self.spawning.iter().any(|other| other.seat == berth.seat);
         if !seat.open || is_replaced || berth.generation != self.generation {
             return;
         }
@@ -134,11 +109,7 @@ impl Supervisor {
         }
         let pause = self.seat_mut(berth.seat).fail(Duration::ZERO, now);
         if pause > Duration::ZERO {
-            let text = format!(
-                "Worker (pid:{}) {reason}; next try of its seat in {} s.",
-                pid.0,
-                pause.as_secs()
-            );
+            let text = format!("Worker (pid:{}) {reason}; next try of its seat in {} s.", pid.0, pause.as_secs());
             self.log(Level::Warning, text);
         }
     }
@@ -149,10 +120,8 @@ impl Supervisor {
             return;
         };
         let kept = fallback.generation.0;
-        let text = format!(
-            "Reload abandoned: worker (pid:{}) {}. Generation {kept} serves on.",
-            loss.pid.0, loss.reason
-        );
+        let text =
+            format!("Reload abandoned: worker (pid:{}) {}. Generation {kept} serves on.", loss.pid.0, loss.reason);
         self.log(Level::Error, text);
         self.follow(fallback.plan, fallback.target, fallback.generation, now);
     }

@@ -19,8 +19,8 @@ mod supply;
 mod tests;
 
 pub use messages::{
-    Berth, BootFailure, Ended, Fact, Generation, Level, Order, Pid, Plan, SIGABRT, SIGKILL,
-    SIGQUIT, SeatIdx, Signal, Word, WorkerId,
+    Berth, BootFailure, Ended, Fact, Generation, Level, Order, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT, SeatIdx, Signal,
+    Word, WorkerId,
 };
 pub use process::{ABORT_LIMIT, QUIT_HINT, QUIT_LIMIT, State};
 
@@ -124,20 +124,13 @@ impl Supervisor {
     /// When the next [`Fact::Tick`] is needed, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<Instant> {
         let processes = self.processes.values().filter_map(Process::deadline);
-        let seats = self
-            .seats
-            .iter()
-            .filter(|seat| seat.open && self.stage == Stage::Serve);
-        processes
-            .chain(seats.filter_map(|seat| seat.retry_at))
-            .min()
+        let seats = self.seats.iter().filter(|seat| seat.open && self.stage == Stage::Serve);
+        processes.chain(seats.filter_map(|seat| seat.retry_at)).min()
     }
 
     /// Every worker that has not been reaped, by pid.
     pub fn workers(&self) -> impl Iterator<Item = (Pid, Berth, State)> + '_ {
-        self.processes
-            .iter()
-            .map(|(&pid, process)| (pid, process.berth, process.state))
+        self.processes.iter().map(|(&pid, process)| (pid, process.berth, process.state))
     }
 
     /// How many workers are wanted: the setting, changed by TTIN and TTOU.
@@ -157,34 +150,16 @@ impl Supervisor {
 
     /// Panics in a debug build if facts that must agree do not. Tests call it after each step.
     pub fn check(&self) {
-        let berths = || {
-            self.workers()
-                .map(|(_, berth, _)| berth)
-                .chain(self.spawning.iter().copied())
-        };
+        let berths = || self.workers().map(|(_, berth, _)| berth).chain(self.spawning.iter().copied());
         let ids: HashSet<WorkerId> = berths().map(|berth| berth.id).collect();
         debug_assert_eq!(ids.len(), berths().count(), "two workers with one id");
-        debug_assert!(
-            ids.iter().all(|id| usize::from(id.0) < MOST_WORKERS),
-            "an id outside the scoreboard"
-        );
-        debug_assert!(
-            self.occupancy().iter().all(|seat| seat.count <= 2),
-            "three processes in a seat"
-        );
-        debug_assert!(
-            berths().all(|berth| berth.generation <= self.newest),
-            "a generation that was never made"
-        );
+        debug_assert!(ids.iter().all(|id| usize::from(id.0) < MOST_WORKERS), "an id outside the scoreboard");
+        debug_assert!(self.occupancy().iter().all(|seat| seat.count <= 2), "three processes in a seat");
+        debug_assert!(berths().all(|berth| berth.generation <= self.newest), "a generation that was never made");
         if let Some(fallback) = &self.fallback {
-            debug_assert!(
-                fallback.generation < self.generation,
-                "a fallback to a later generation"
-            );
-            let booted = self
-                .processes
-                .values()
-                .any(|one| one.berth.generation == self.generation && one.booted_at.is_some());
+            debug_assert!(fallback.generation < self.generation, "a fallback to a later generation");
+            let booted =
+                self.processes.values().any(|one| one.berth.generation == self.generation && one.booted_at.is_some());
             debug_assert!(!booted, "a generation that has booted is not accepted");
         }
         match self.stage {
@@ -195,9 +170,7 @@ impl Supervisor {
             }
             Stage::Stop { .. } => {
                 debug_assert!(
-                    self.processes
-                        .values()
-                        .all(|process| !process.state.stays()),
+                    self.processes.values().all(|process| !process.state.stays()),
                     "a worker stays at a stop"
                 );
             }

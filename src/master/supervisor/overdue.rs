@@ -27,10 +27,7 @@ impl Supervisor {
                 State::Serve | State::Retire | State::Drain => self.abort(pid, now),
                 State::Quit | State::Fail => self.press(pid, now),
                 State::Abort => {
-                    self.log(
-                        Level::Warning,
-                        format!("Worker (pid:{}) survived SIGABRT: SIGKILL.", pid.0),
-                    );
+                    self.log(Level::Warning, format!("Worker (pid:{}) survived SIGABRT: SIGKILL.", pid.0));
                     self.kill(pid, Cause::Timeout, now);
                 }
                 State::Kill => {}
@@ -43,10 +40,7 @@ impl Supervisor {
     fn abort(&mut self, pid: Pid, now: Instant) {
         self.log(Level::Critical, format!("WORKER TIMEOUT (pid:{})", pid.0));
         let process = &self.processes[&pid];
-        let loss = process
-            .state
-            .stays()
-            .then(|| Loss::new(pid, process, "timed out", now));
+        let loss = process.state.stays().then(|| Loss::new(pid, process, "timed out", now));
         self.signal(pid, SIGABRT, Cause::Timeout);
         self.enter(pid, State::Abort, now);
         if let Some(loss) = loss {
@@ -59,13 +53,7 @@ impl Supervisor {
         let process = &self.processes[&pid];
         let limit = process.plan.boot_timeout.as_secs_f64();
         let loss = Loss::new(pid, process, format!("did not boot within {limit} s"), now);
-        self.log(
-            Level::Critical,
-            format!(
-                "WORKER TIMEOUT (pid:{}) while booting: not ready after {limit} s",
-                pid.0
-            ),
-        );
+        self.log(Level::Critical, format!("WORKER TIMEOUT (pid:{}) while booting: not ready after {limit} s", pid.0));
         self.signal(pid, SIGABRT, Cause::Timeout);
         self.enter(pid, State::Abort, now);
         self.miss_boot(loss, BootFailure::Boot, now);
@@ -76,10 +64,7 @@ impl Supervisor {
         if self.processes[&pid].quit_end().is_some_and(|at| at > now) {
             self.signal(pid, SIGQUIT, Cause::Quick);
         } else {
-            self.log(
-                Level::Warning,
-                format!("Worker (pid:{}) has not quit: SIGKILL.", pid.0),
-            );
+            self.log(Level::Warning, format!("Worker (pid:{}) has not quit: SIGKILL.", pid.0));
             self.kill(pid, Cause::Quick, now);
         }
     }
@@ -90,13 +75,7 @@ impl Supervisor {
             return;
         }
         let names: Vec<String> = late.iter().map(|pid| format!("pid:{}", pid.0)).collect();
-        self.log(
-            Level::Warning,
-            format!(
-                "Not finished within graceful_timeout ({}): SIGKILL.",
-                names.join(", ")
-            ),
-        );
+        self.log(Level::Warning, format!("Not finished within graceful_timeout ({}): SIGKILL.", names.join(", ")));
         for &pid in late {
             self.kill(pid, Cause::Grace, now);
         }

@@ -90,17 +90,7 @@ impl Process {
     /// A process that has just been forked.
     pub fn new(berth: Berth, plan: Plan, birth: u64, now: Instant) -> Self {
         let (state, sent, cause) = (State::Boot, Vec::new(), Cause::Quick);
-        Process {
-            berth,
-            plan,
-            birth,
-            state,
-            booted_at: None,
-            since: now,
-            beat: now,
-            sent,
-            cause,
-        }
+        Process { berth, plan, birth, state, booted_at: None, since: now, beat: now, sent, cause }
     }
 
     /// Changes the state.
@@ -132,10 +122,7 @@ impl Process {
         match self.state {
             State::Boot => Some(later(self.since, self.plan.boot_timeout)),
             State::Serve | State::Retire => self.silent_at(),
-            State::Drain => [self.graceful_end(), self.silent_at()]
-                .into_iter()
-                .flatten()
-                .min(),
+            State::Drain => [self.graceful_end(), self.silent_at()].into_iter().flatten().min(),
             State::Quit if self.sent.is_empty() => Some(later(self.since, QUIT_HINT)),
             State::Quit | State::Fail => self.quit_end(),
             State::Abort => Some(later(self.since, ABORT_LIMIT)),
@@ -155,8 +142,7 @@ impl Process {
 
     /// Whether it has been ready for at least `span`.
     pub fn has_served(&self, span: Duration, now: Instant) -> bool {
-        self.booted_at
-            .is_some_and(|at| now.saturating_duration_since(at) >= span)
+        self.booted_at.is_some_and(|at| now.saturating_duration_since(at) >= span)
     }
 
     /// The line to log when it has ended. A SIGKILL of ours is not blamed on the memory.
@@ -164,59 +150,32 @@ impl Process {
         let Pid(pid) = pid;
         let signal = match ended {
             Ended::Code(0) => {
-                return (
-                    Level::Debug,
-                    format!("Worker (pid:{pid}) exited with code 0."),
-                );
+                return (Level::Debug, format!("Worker (pid:{pid}) exited with code 0."));
             }
             Ended::Code(code) => {
-                return (
-                    Level::Error,
-                    format!("Worker (pid:{pid}) exited with code {code}."),
-                );
+                return (Level::Error, format!("Worker (pid:{pid}) exited with code {code}."));
             }
             Ended::Signal(signal) => signal,
         };
         if self.sent.contains(&signal) {
             return match self.cause {
-                Cause::Timeout => (
-                    Level::Warning,
-                    format!("Worker (pid:{pid}) was killed after WORKER TIMEOUT."),
-                ),
-                Cause::Grace => (
-                    Level::Warning,
-                    format!("Worker (pid:{pid}) was killed after graceful_timeout."),
-                ),
-                Cause::Quick if signal == SIGQUIT => (
-                    Level::Info,
-                    format!("Worker (pid:{pid}) was ended by SIGQUIT."),
-                ),
-                Cause::Quick => (
-                    Level::Warning,
-                    format!("Worker (pid:{pid}) was killed: it did not quit in time."),
-                ),
+                Cause::Timeout => (Level::Warning, format!("Worker (pid:{pid}) was killed after WORKER TIMEOUT.")),
+                Cause::Grace => (Level::Warning, format!("Worker (pid:{pid}) was killed after graceful_timeout.")),
+                Cause::Quick if signal == SIGQUIT => (Level::Info, format!("Worker (pid:{pid}) was ended by SIGQUIT.")),
+                Cause::Quick => (Level::Warning, format!("Worker (pid:{pid}) was killed: it did not quit in time.")),
             };
         }
         match signal {
-            SIGKILL => (
-                Level::Error,
-                format!("Worker (pid:{pid}) was sent SIGKILL! Perhaps out of memory?"),
-            ),
+            SIGKILL => (Level::Error, format!("Worker (pid:{pid}) was sent SIGKILL! Perhaps out of memory?")),
             SIGTERM => (Level::Info, format!("Worker (pid:{pid}) was sent SIGTERM!")),
-            other => (
-                Level::Warning,
-                format!("Worker (pid:{pid}) was sent {}!", signal_name(other)),
-            ),
+            other => (Level::Warning, format!("Worker (pid:{pid}) was sent {}!", signal_name(other))),
         }
     }
 
     /// When its silence has lasted longer than `timeout`. Gunicorn asks for "longer", not "as long": hence the nanosecond.
     fn silent_at(&self) -> Option<Instant> {
         let timeout = self.plan.timeout?;
-        Some(later(
-            self.beat,
-            timeout.saturating_add(Duration::from_nanos(1)),
-        ))
+        Some(later(self.beat, timeout.saturating_add(Duration::from_nanos(1))))
     }
 }
 

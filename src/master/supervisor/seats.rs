@@ -29,11 +29,7 @@ pub struct Seat {
 
 impl Seat {
     fn new() -> Self {
-        Seat {
-            open: true,
-            retry_at: None,
-            failures: 0,
-        }
+        Seat { open: true, retry_at: None, failures: 0 }
     }
 
     /// Forgets the failures.
@@ -87,9 +83,7 @@ impl Supervisor {
                 continue;
             }
             match seat.resident {
-                Some(other) if self.processes[&other].birth > process.birth => {
-                    seat.predecessor = Some(pid)
-                }
+                Some(other) if self.processes[&other].birth > process.birth => seat.predecessor = Some(pid),
                 other => (seat.predecessor, seat.resident) = (other, Some(pid)),
             }
         }

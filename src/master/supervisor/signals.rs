@@ -46,11 +46,7 @@ pub enum Pace {
 impl Supervisor {
     /// Obeys a signal.
     pub(super) fn obey(&mut self, signal: Signal, now: Instant) {
-        let level = if signal == Signal::Chld {
-            Level::Debug
-        } else {
-            Level::Info
-        };
+        let level = if signal == Signal::Chld { Level::Debug } else { Level::Info };
         self.log(level, format!("Handling signal: {}", name(signal)));
         match signal {
             Signal::Term => self.stop_as_asked(Pace::Graceful, now),
@@ -59,10 +55,7 @@ impl Supervisor {
             Signal::Ttin => self.change_target(|count| count + 1),
             Signal::Ttou => self.change_target(|count| if count > 1 { count - 1 } else { count }),
             Signal::Usr1 => self.reopen_logs(),
-            Signal::Usr2 => self.log(
-                Level::Warning,
-                "USR2 signal ignored. Binary upgrade is not supported yet.",
-            ),
+            Signal::Usr2 => self.log(Level::Warning, "USR2 signal ignored. Binary upgrade is not supported yet."),
             Signal::Winch => self.log(Level::Debug, "SIGWINCH ignored. Not daemonized"),
             Signal::Chld => {}
         }
@@ -78,9 +71,7 @@ impl Supervisor {
         match pace {
             Pace::Quick => self.cut(now),
             Pace::Graceful => {
-                for pid in self
-                    .pids_that(|process| process.state.serves() || process.state == State::Drain)
-                {
+                for pid in self.pids_that(|process| process.state.serves() || process.state == State::Drain) {
                     if let Some(process) = self.processes.get_mut(&pid)
                         && process.state != State::Drain
                     {
@@ -100,12 +91,8 @@ impl Supervisor {
         }
         let (code, reason) = match ending {
             Ending::Asked => (exit::OK, None),
-            Ending::BootFailed(BootFailure::Boot) => {
-                (exit::BOOT, Some("Reason: Worker failed to boot."))
-            }
-            Ending::BootFailed(BootFailure::AppLoad) => {
-                (exit::APP_LOAD, Some("Reason: App failed to load."))
-            }
+            Ending::BootFailed(BootFailure::Boot) => (exit::BOOT, Some("Reason: Worker failed to boot.")),
+            Ending::BootFailed(BootFailure::AppLoad) => (exit::APP_LOAD, Some("Reason: App failed to load.")),
         };
         match reason {
             None => self.log(Level::Info, "Shutting down: Master"),
@@ -122,28 +109,18 @@ impl Supervisor {
     fn stop_as_asked(&mut self, pace: Pace, now: Instant) {
         match self.stage {
             Stage::Await | Stage::Serve => self.stop(Ending::Asked, pace, now),
-            Stage::Stop {
-                ending,
-                pace: Pace::Graceful,
-            } => {
+            Stage::Stop { ending, pace: Pace::Graceful } => {
                 self.log(Level::Info, "Quick shutdown requested");
-                self.stage = Stage::Stop {
-                    ending,
-                    pace: Pace::Quick,
-                };
+                self.stage = Stage::Stop { ending, pace: Pace::Quick };
                 self.cut(now);
             }
-            Stage::Stop {
-                pace: Pace::Quick, ..
-            }
-            | Stage::Over => {}
+            Stage::Stop { pace: Pace::Quick, .. } | Stage::Over => {}
         }
     }
 
     /// Tells all that still work to leave at once.
     fn cut(&mut self, now: Instant) {
-        for pid in self.pids_that(|process| process.state.stays() || process.state == State::Drain)
-        {
+        for pid in self.pids_that(|process| process.state.stays() || process.state == State::Drain) {
             self.quit(pid, now);
         }
     }
@@ -171,12 +148,7 @@ impl Supervisor {
 
     fn reopen_logs(&mut self) {
         self.orders.push(Order::ReopenLogs);
-        let listening = |state| {
-            matches!(
-                state,
-                State::Boot | State::Serve | State::Retire | State::Drain
-            )
-        };
+        let listening = |state| matches!(state, State::Boot | State::Serve | State::Retire | State::Drain);
         for pid in self.pids_that(|process| listening(process.state)) {
             self.tell(pid, Word::Reopen);
         }

@@ -24,8 +24,7 @@ impl Supervisor {
     /// A worker was forked; its boot deadline runs.
     pub(super) fn take_seat(&mut self, berth: Berth, pid: Pid, now: Instant) {
         self.spawning.retain(|other| other.id != berth.id);
-        self.processes
-            .insert(pid, Process::new(berth, self.plan, self.birth_count, now));
+        self.processes.insert(pid, Process::new(berth, self.plan, self.birth_count, now));
         self.birth_count += 1;
         if self.stage != Stage::Serve {
             // It was ordered before the stop was.
@@ -54,11 +53,7 @@ impl Supervisor {
 
     /// A worker asks to be replaced.
     pub(super) fn let_retire(&mut self, pid: Pid, now: Instant) {
-        let Some(process) = self
-            .processes
-            .get_mut(&pid)
-            .filter(|process| process.state == State::Serve)
-        else {
+        let Some(process) = self.processes.get_mut(&pid).filter(|process| process.state == State::Serve) else {
             return;
         };
         process.enter(State::Retire, now);
@@ -75,11 +70,7 @@ impl Supervisor {
             Stage::Serve => {
                 if self.ever_booted && self.fallback.is_none() {
                     let (plan, target, generation) = (self.plan, self.target, self.generation);
-                    self.fallback = Some(Fallback {
-                        plan,
-                        target,
-                        generation,
-                    });
+                    self.fallback = Some(Fallback { plan, target, generation });
                 }
                 self.newest = Generation(self.newest.0 + 1);
                 self.follow(plan, plan.workers, self.newest, now);
@@ -93,13 +84,7 @@ impl Supervisor {
     }
 
     /// Makes this the generation that is spawned; those that boot for another quit.
-    pub(super) fn follow(
-        &mut self,
-        plan: Plan,
-        target: usize,
-        generation: Generation,
-        now: Instant,
-    ) {
+    pub(super) fn follow(&mut self, plan: Plan, target: usize, generation: Generation, now: Instant) {
         (self.plan, self.generation) = (plan, generation);
         self.quit_unwanted_boots(now);
         self.resize(target);
@@ -141,23 +126,11 @@ impl Supervisor {
     /// Workers of closed seats drain, oldest first, as long as enough others serve. While a reload may still be abandoned
     /// "enough" includes what the old settings wanted.
     fn drain_surplus(&mut self, occupancy: &[Occupancy], now: Instant) {
-        let floor = self
-            .fallback
-            .as_ref()
-            .map_or(self.target, |fallback| fallback.target.max(self.target));
-        let serving = self
-            .processes
-            .values()
-            .filter(|process| process.state.serves())
-            .count();
-        let closed = occupancy
-            .iter()
-            .zip(&self.seats)
-            .filter(|(_, seat)| !seat.open);
+        let floor = self.fallback.as_ref().map_or(self.target, |fallback| fallback.target.max(self.target));
+        let serving = self.processes.values().filter(|process| process.state.serves()).count();
+        let closed = occupancy.iter().zip(&self.seats).filter(|(_, seat)| !seat.open);
         // Who boots there was told to quit, and a predecessor to drain: the resident is the one that may still serve.
-        let mut surplus: Vec<Pid> = closed
-            .filter_map(|(occupancy, _)| occupancy.resident)
-            .collect();
+        let mut surplus: Vec<Pid> = closed.filter_map(|(occupancy, _)| occupancy.resident).collect();
         surplus.sort_by_key(|pid| self.processes[pid].birth);
         for pid in surplus.into_iter().take(serving.saturating_sub(floor)) {
             self.drain(pid, now);
@@ -175,11 +148,7 @@ impl Supervisor {
             return;
         }
         for (seat, id) in lacking.into_iter().zip(self.free_ids()) {
-            let berth = Berth {
-                id,
-                seat,
-                generation: self.generation,
-            };
+            let berth = Berth { id, seat, generation: self.generation };
             self.spawning.push(berth);
             self.orders.push(Order::Spawn(berth));
         }
@@ -187,13 +156,8 @@ impl Supervisor {
 
     /// The open seats into which a worker may be spawned now.
     fn lacking(&self, occupancy: &[Occupancy]) -> Vec<SeatIdx> {
-        let open = || {
-            (0..)
-                .zip(occupancy.iter().zip(&self.seats))
-                .filter(|(_, (_, seat))| seat.open)
-        };
-        let hand_overs =
-            open().filter(|(_, (occupancy, _))| occupancy.count > 1 || occupancy.draining);
+        let open = || (0..).zip(occupancy.iter().zip(&self.seats)).filter(|(_, (_, seat))| seat.open);
+        let hand_overs = open().filter(|(_, (occupancy, _))| occupancy.count > 1 || occupancy.draining);
         let mut lease_left = (self.target / 10).max(1).saturating_sub(hand_overs.count());
         let mut lacking = Vec::new();
         for (idx, (occupancy, seat)) in open() {
@@ -217,11 +181,7 @@ impl Supervisor {
             return Lack::Nothing;
         }
         let Some(resident) = seat.resident.map(|pid| &self.processes[&pid]) else {
-            return if seat.count == 0 || seat.draining {
-                Lack::Worker
-            } else {
-                Lack::Nothing
-            };
+            return if seat.count == 0 || seat.draining { Lack::Worker } else { Lack::Nothing };
         };
         if resident.berth.generation != self.generation {
             Lack::Worker
@@ -234,16 +194,9 @@ impl Supervisor {
 
     /// The free ids, lowest first.
     fn free_ids(&self) -> impl Iterator<Item = WorkerId> + use<> {
-        let berths = self
-            .processes
-            .values()
-            .map(|process| &process.berth)
-            .chain(&self.spawning);
+        let berths = self.processes.values().map(|process| &process.berth).chain(&self.spawning);
         let used: HashSet<WorkerId> = berths.map(|berth| berth.id).collect();
-        (0..)
-            .map(WorkerId)
-            .take(MOST_WORKERS)
-            .filter(move |id| !used.contains(id))
+        (0..).map(WorkerId).take(MOST_WORKERS).filter(move |id| !used.contains(id))
     }
 
     /// Logs how many workers there are, once a change is complete.
@@ -278,11 +231,7 @@ impl Supervisor {
 
     /// The workers of which this is true, by pid.
     pub(super) fn pids_that(&self, is_meant: impl Fn(&Process) -> bool) -> Vec<Pid> {
-        self.processes
-            .iter()
-            .filter(|(_, process)| is_meant(process))
-            .map(|(&pid, _)| pid)
-            .collect()
+        self.processes.iter().filter(|(_, process)| is_meant(process)).map(|(&pid, _)| pid).collect()
     }
 }
 

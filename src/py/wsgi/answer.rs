@@ -228,4 +228,3 @@ fn not_bytes(item: &Bound<'_, PyAny>) -> PyErr {
     let name = item.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!("the application's iterable must yield bytes, not {name}"))
 }
-

@@ -147,12 +147,7 @@ fn add_request(environ: &Bound<'_, PyDict>, head: Head<'_>, script_name: &str) -
     Ok(())
 }
 
-fn add_fields(
-    environ: &Bound<'_, PyDict>,
-    head: Head<'_>,
-    origin: &Origin,
-    tools: &mut Tools,
-) -> Result<(), Unfit> {
+fn add_fields(environ: &Bound<'_, PyDict>, head: Head<'_>, origin: &Origin, tools: &mut Tools) -> Result<(), Unfit> {
     let py = environ.py();
     let mut is_secure = None;
     for (name, sent) in head.raw_fields() {

@@ -140,10 +140,32 @@ mod tests {
     #[test]
     fn the_usual_names_do_not_push_each_other_out() {
         let names = [
-            "Host", "User-Agent", "Accept", "Accept-Encoding", "Accept-Language", "Connection", "Cookie", "Referer",
-            "Cache-Control", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Content-Type", "Content-Length",
-            "Upgrade-Insecure-Requests", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User",
-            "If-None-Match", "If-Modified-Since", "Origin", "Authorization", "X-Request-ID", "Priority", "TE",
+            "Host",
+            "User-Agent",
+            "Accept",
+            "Accept-Encoding",
+            "Accept-Language",
+            "Connection",
+            "Cookie",
+            "Referer",
+            "Cache-Control",
+            "X-Forwarded-For",
+            "X-Forwarded-Proto",
+            "X-Real-IP",
+            "Content-Type",
+            "Content-Length",
+            "Upgrade-Insecure-Requests",
+            "Sec-Fetch-Dest",
+            "Sec-Fetch-Mode",
+            "Sec-Fetch-Site",
+            "Sec-Fetch-User",
+            "If-None-Match",
+            "If-Modified-Since",
+            "Origin",
+            "Authorization",
+            "X-Request-ID",
+            "Priority",
+            "TE",
         ];
         let mut indices: Vec<_> = names.iter().map(|name| index(name.as_bytes())).collect();
         indices.sort_unstable();

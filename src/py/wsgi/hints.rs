@@ -9,7 +9,6 @@ use pyo3::types::{PyCFunction, PyString};
 
 use super::start_response::State;
 use super::strings;
-use crate::app::Gone;
 use crate::http::Fields;
 
 thread_local! {
@@ -38,12 +37,9 @@ fn early_hints(headers: &Bound<'_, PyAny>) -> PyResult<()> {
     for item in headers.try_iter()? {
         let (name, value) = item?.extract::<(Bound<'_, PyString>, Bound<'_, PyString>)>()?;
         let wide = || PyValueError::new_err("hints have characters beyond Latin-1");
-        let pushed = fields.push(
-            strings::latin1(&name).ok_or_else(wide)?,
-            strings::latin1(&value).ok_or_else(wide)?,
-        );
+        let pushed = fields.push(strings::latin1(&name).ok_or_else(wide)?, strings::latin1(&value).ok_or_else(wide)?);
         pushed.map_err(|error| PyValueError::new_err(error.to_string()))?;
     }
     // A client that has gone is noticed by the answer itself.
-    state.link.with(|exchange| exchange.hint(&fields).unwrap_or_else(|Gone| ()))
+    state.link.with(|exchange| exchange.hint(&fields).unwrap_or(()))
 }

@@ -36,9 +36,15 @@ impl std::fmt::Debug for Link {
 
 impl Link {
     /// Lets [`Link::with`] reach `exchange` while `work` runs.
-    pub(super) fn lend<R>(&self, py: Python<'_>, exchange: &mut (dyn Exchange<Wsgi> + '_), work: impl FnOnce() -> R) -> R {
+    pub(super) fn lend<R>(
+        &self,
+        py: Python<'_>,
+        exchange: &mut (dyn Exchange<Wsgi> + '_),
+        work: impl FnOnce() -> R,
+    ) -> R {
         // SAFETY: only the lifetime is changed; `Lent` empties the link before the borrow of `exchange` ends.
-        let pointer: *mut Target = unsafe { std::mem::transmute::<*mut (dyn Exchange<Wsgi> + '_), *mut Target>(exchange) };
+        let pointer: *mut Target =
+            unsafe { std::mem::transmute::<*mut (dyn Exchange<Wsgi> + '_), *mut Target>(exchange) };
         self.refusal.store(0, Relaxed);
         self.set(py, Some(Pointer(pointer)));
         let _lent = Lent(self, py);

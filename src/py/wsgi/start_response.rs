@@ -51,7 +51,8 @@ impl Responder {
     /// Has the application let go of everything it was given? Then it serves again.
     pub(super) fn is_free(&self, py: Python<'_>) -> bool {
         // Ours and, for the object, the bound method's; for `write` the object's.
-        let counts = [self.start.bind(py), self.object.bind(py).as_any(), self.write.bind(py).as_any()].map(strings::references);
+        let counts =
+            [self.start.bind(py), self.object.bind(py).as_any(), self.write.bind(py).as_any()].map(strings::references);
         counts == [1, 2, 2]
     }
 }
@@ -75,10 +76,11 @@ impl Answer {
 
     fn set(&mut self, status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
         self.restart();
-        let line = status.cast::<PyString>().map_err(|_| {
-            PyTypeError::new_err(format!("status must be a str, not {}", type_name(status)))
-        })?;
-        let line = strings::latin1(line).ok_or_else(|| PyValueError::new_err("status has characters beyond Latin-1"))?;
+        let line = status
+            .cast::<PyString>()
+            .map_err(|_| PyTypeError::new_err(format!("status must be a str, not {}", type_name(status))))?;
+        let line =
+            strings::latin1(line).ok_or_else(|| PyValueError::new_err("status has characters beyond Latin-1"))?;
         http::status(line).map_err(|error| PyValueError::new_err(error.to_string()))?;
         if let Ok(list) = headers.cast_exact::<PyList>() {
             for item in list {

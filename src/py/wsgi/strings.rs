@@ -19,12 +19,10 @@ pub(super) fn references(object: &Bound<'_, PyAny>) -> isize {
 
 /// The native string of these bytes: one character per byte.
 pub(super) fn native<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    // SAFETY: attached; pointer and length are those of a slice; the result is a new reference, or null with an
-    // exception set.
-    let text = unsafe {
-        let made = ffi::PyUnicode_DecodeLatin1(bytes.as_ptr().cast(), bytes.len() as isize, std::ptr::null());
-        Bound::from_owned_ptr_or_err(py, made)
-    }?;
+    // SAFETY: attached; pointer and length are those of a slice.
+    let made = unsafe { ffi::PyUnicode_DecodeLatin1(bytes.as_ptr().cast(), bytes.len() as isize, std::ptr::null()) };
+    // SAFETY: a new reference, or null with an exception set.
+    let text = unsafe { Bound::from_owned_ptr_or_err(py, made) }?;
     Ok(text.cast_into::<PyString>()?)
 }
 

@@ -21,12 +21,7 @@ struct Scene {
 
 fn plan(workers: usize) -> Plan {
     let (timeout, graceful_timeout) = (Some(seconds(30.0)), seconds(20.0));
-    Plan {
-        workers,
-        timeout,
-        graceful_timeout,
-        boot_timeout: seconds(300.0),
-    }
+    Plan { workers, timeout, graceful_timeout, boot_timeout: seconds(300.0) }
 }
 
 fn seconds(count: f64) -> Duration {
@@ -34,19 +29,10 @@ fn seconds(count: f64) -> Duration {
 }
 
 impl Scene {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "any instant will do as the origin, and there is no other way to one"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "any instant will do as the origin, and there is no other way to one")]
     fn new(plan: Plan) -> Self {
         let (master, now) = (Supervisor::new(plan), Instant::now());
-        Scene {
-            master,
-            now,
-            next_pid: 101,
-            silent: Vec::new(),
-            log: Vec::new(),
-        }
+        Scene { master, now, next_pid: 101, silent: Vec::new(), log: Vec::new() }
     }
 
     /// A master whose `workers` serve, pids from 101.
@@ -84,10 +70,9 @@ impl Scene {
 
     fn show(&mut self, order: &Order) -> Option<String> {
         Some(match order {
-            Order::Spawn(berth) => format!(
-                "spawn {} in seat {}, generation {}",
-                berth.id.0, berth.seat.0, berth.generation.0
-            ),
+            Order::Spawn(berth) => {
+                format!("spawn {} in seat {}, generation {}", berth.id.0, berth.seat.0, berth.generation.0)
+            }
             Order::Tell { pid, word } => format!("tell {} {word:?}", pid.0),
             Order::Kill { pid, signal } => format!("kill {} {signal}", pid.0),
             Order::Reload => "reload".into(),
@@ -106,12 +91,7 @@ impl Scene {
         let mut shown = Vec::new();
         while self.now < end {
             let beat = self.now + seconds(1.0);
-            self.now = self
-                .master
-                .next_deadline()
-                .unwrap_or(end)
-                .min(end)
-                .min(beat);
+            self.now = self.master.next_deadline().unwrap_or(end).min(end).min(beat);
             let mut pids: Vec<Pid> = self.master.workers().map(|(pid, ..)| pid).collect();
             pids.retain(|pid| !self.silent.contains(&pid.0));
             for pid in pids {
@@ -127,10 +107,7 @@ impl Scene {
     }
 
     fn boot_failed(&mut self, pid: i32, failure: BootFailure) -> Vec<String> {
-        self.on(Fact::BootFailed {
-            pid: Pid(pid),
-            failure,
-        })
+        self.on(Fact::BootFailed { pid: Pid(pid), failure })
     }
 
     fn retiring(&mut self, pid: i32) -> Vec<String> {
@@ -138,17 +115,11 @@ impl Scene {
     }
 
     fn exited(&mut self, pid: i32, code: i32) -> Vec<String> {
-        self.on(Fact::Exited {
-            pid: Pid(pid),
-            ended: Ended::Code(code),
-        })
+        self.on(Fact::Exited { pid: Pid(pid), ended: Ended::Code(code) })
     }
 
     fn killed(&mut self, pid: i32, signal: i32) -> Vec<String> {
-        self.on(Fact::Exited {
-            pid: Pid(pid),
-            ended: Ended::Signal(signal),
-        })
+        self.on(Fact::Exited { pid: Pid(pid), ended: Ended::Signal(signal) })
     }
 
     fn signal(&mut self, signal: Signal) -> Vec<String> {
@@ -176,10 +147,7 @@ impl Scene {
     #[track_caller]
     fn logged(&mut self, text: &str) {
         let log = mem::take(&mut self.log);
-        assert!(
-            log.iter().any(|line| line.contains(text)),
-            "no {text:?} in {log:#?}"
-        );
+        assert!(log.iter().any(|line| line.contains(text)), "no {text:?} in {log:#?}");
     }
 
     /// Whether nothing above DEBUG was logged; forgets all lines.
@@ -190,9 +158,6 @@ impl Scene {
     }
 
     fn states(&self) -> Vec<(i32, State)> {
-        self.master
-            .workers()
-            .map(|(pid, _, state)| (pid.0, state))
-            .collect()
+        self.master.workers().map(|(pid, _, state)| (pid.0, state)).collect()
     }
 }

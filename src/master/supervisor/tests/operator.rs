@@ -15,15 +15,8 @@ fn a_seat_that_is_opened_again_has_no_past() {
     let mut scene = Scene::serving(2);
     scene.fail_in_a_row(4);
     scene.exited(106, 3);
-    assert_eq!(
-        scene.signal(Signal::Ttou),
-        [""; 0],
-        "the seat that nobody holds is closed"
-    );
-    assert_eq!(
-        scene.signal(Signal::Ttin),
-        ["spawn 0 in seat 0, generation 1"]
-    );
+    assert_eq!(scene.signal(Signal::Ttou), [""; 0], "the seat that nobody holds is closed");
+    assert_eq!(scene.signal(Signal::Ttin), ["spawn 0 in seat 0, generation 1"]);
 }
 
 #[test]
@@ -31,13 +24,7 @@ fn a_hup_boots_a_whole_new_set_and_drains_each_old_worker_when_its_successor_has
     let mut scene = Scene::serving(2);
     assert_eq!(scene.signal(Signal::Hup), ["reload"]);
     scene.logged("Info Hang up: Master");
-    assert_eq!(
-        scene.reload(2),
-        [
-            "spawn 2 in seat 0, generation 2",
-            "spawn 3 in seat 1, generation 2"
-        ]
-    );
+    assert_eq!(scene.reload(2), ["spawn 2 in seat 0, generation 2", "spawn 3 in seat 1, generation 2"]);
     assert_eq!(scene.booted(104), ["tell 102 Drain"]);
     assert_eq!(scene.booted(103), ["tell 101 Drain"]);
     assert_eq!(scene.exited(101, 0), [""; 0]);
@@ -60,25 +47,15 @@ fn a_hup_with_fewer_workers_drains_the_surplus_only_when_the_new_generation_has_
     assert_eq!(scene.pass(10.0), [""; 0]);
     let mut drained = scene.booted(104);
     drained.sort();
-    assert_eq!(
-        drained,
-        ["tell 101 Drain", "tell 102 Drain", "tell 103 Drain"]
-    );
+    assert_eq!(drained, ["tell 101 Drain", "tell 102 Drain", "tell 103 Drain"]);
 }
 
 #[test]
 fn a_hup_with_more_workers_adds_seats() {
     let mut scene = Scene::serving(1);
-    let spawned = [
-        "spawn 1 in seat 0, generation 2",
-        "spawn 2 in seat 1, generation 2",
-    ];
+    let spawned = ["spawn 1 in seat 0, generation 2", "spawn 2 in seat 1, generation 2"];
     assert_eq!(scene.reload(2), spawned);
-    assert_eq!(
-        scene.booted(103),
-        [""; 0],
-        "the new seat has nobody to drain"
-    );
+    assert_eq!(scene.booted(103), [""; 0], "the new seat has nobody to drain");
     assert_eq!(scene.booted(102), ["tell 101 Drain"]);
 }
 
@@ -86,12 +63,8 @@ fn a_hup_with_more_workers_adds_seats() {
 fn a_reload_that_cannot_boot_is_abandoned_and_the_old_plan_returns() {
     let mut scene = Scene::serving(2);
     assert_eq!(scene.reload(3).len(), 3);
-    assert_eq!(
-        scene.boot_failed(104, BootFailure::Boot),
-        ["tell 103 Quit", "tell 105 Quit"]
-    );
-    scene
-        .logged("Error Reload abandoned: worker (pid:104) failed to boot. Generation 1 serves on.");
+    assert_eq!(scene.boot_failed(104, BootFailure::Boot), ["tell 103 Quit", "tell 105 Quit"]);
+    scene.logged("Error Reload abandoned: worker (pid:104) failed to boot. Generation 1 serves on.");
     assert!(!scene.master.is_reloading());
     for pid in [103, 104, 105] {
         assert_eq!(scene.exited(pid, 3), [""; 0]);
@@ -99,10 +72,7 @@ fn a_reload_that_cannot_boot_is_abandoned_and_the_old_plan_returns() {
     assert_eq!(scene.states(), [(101, State::Serve), (102, State::Serve)]);
     assert_eq!(scene.exited(101, 1), ["spawn 0 in seat 0, generation 1"]);
     // A number is never used for two loads.
-    assert_eq!(
-        scene.reload(2).last().unwrap(),
-        "spawn 2 in seat 1, generation 3"
-    );
+    assert_eq!(scene.reload(2).last().unwrap(), "spawn 2 in seat 1, generation 3");
 }
 
 #[test]
@@ -119,15 +89,8 @@ fn a_failed_boot_after_the_first_good_one_of_its_generation_does_not_abandon_the
     scene.reload(2);
     scene.booted(103);
     assert_eq!(scene.exited(104, 3), ["spawn 3 in seat 1, generation 2"]);
-    assert_eq!(
-        scene.exited(105, 3),
-        [""; 0],
-        "from the second failure on there is a pause"
-    );
-    assert!(
-        scene.states().contains(&(102, State::Serve)),
-        "the old worker holds the seat meanwhile"
-    );
+    assert_eq!(scene.exited(105, 3), [""; 0], "from the second failure on there is a pause");
+    assert!(scene.states().contains(&(102, State::Serve)), "the old worker holds the seat meanwhile");
     assert_eq!(scene.pass(1.0), ["spawn 3 in seat 1, generation 2"]);
     assert_eq!(scene.booted(106), ["tell 102 Drain"]);
 }
@@ -160,11 +123,7 @@ fn a_hup_before_anybody_has_booted_starts_again_with_the_new_settings() {
     let mut scene = Scene::new(plan(1));
     scene.on(Fact::Started);
     assert_eq!(scene.reload(1), ["tell 101 Quit"]);
-    assert_eq!(
-        scene.boot_failed(101, BootFailure::Boot),
-        [""; 0],
-        "it was told to leave"
-    );
+    assert_eq!(scene.boot_failed(101, BootFailure::Boot), [""; 0], "it was told to leave");
     assert_eq!(scene.exited(101, 3), ["spawn 0 in seat 0, generation 2"]);
     assert_eq!(scene.exited(102, 3), ["exit 3"]);
 }
@@ -173,10 +132,7 @@ fn a_hup_before_anybody_has_booted_starts_again_with_the_new_settings() {
 fn a_reload_does_not_shorten_the_deadlines_of_those_that_serve() {
     let mut scene = Scene::serving(1);
     scene.silent.push(101);
-    scene.on(Fact::Reloaded(Plan {
-        timeout: Some(seconds(2.0)),
-        ..plan(1)
-    }));
+    scene.on(Fact::Reloaded(Plan { timeout: Some(seconds(2.0)), ..plan(1) }));
     assert_eq!(scene.pass(29.0), [""; 0]);
     assert_eq!(scene.pass(2.0), ["kill 101 6"]);
 }
@@ -192,10 +148,7 @@ fn a_hup_while_stopping_is_ignored() {
 #[test]
 fn ttin_adds_a_worker_and_ttou_drains_the_oldest() {
     let mut scene = Scene::serving(2);
-    assert_eq!(
-        scene.signal(Signal::Ttin),
-        ["spawn 2 in seat 2, generation 1"]
-    );
+    assert_eq!(scene.signal(Signal::Ttin), ["spawn 2 in seat 2, generation 1"]);
     assert_eq!(scene.master.target(), 3);
     scene.booted(103);
     assert_eq!(scene.signal(Signal::Ttou), ["tell 101 Drain"]);
@@ -209,11 +162,7 @@ fn ttin_adds_a_worker_and_ttou_drains_the_oldest() {
 fn ttou_drains_nobody_while_too_few_serve() {
     let mut scene = Scene::serving(2);
     scene.signal(Signal::Ttin);
-    assert_eq!(
-        scene.signal(Signal::Ttou),
-        [""; 0],
-        "the third has not booted"
-    );
+    assert_eq!(scene.signal(Signal::Ttou), [""; 0], "the third has not booted");
     assert_eq!(scene.booted(103), ["tell 101 Drain"]);
 }
 
@@ -239,10 +188,7 @@ fn ttin_during_a_reload_outlives_its_failure() {
 #[test]
 fn usr1_reopens_every_log() {
     let mut scene = Scene::serving(2);
-    assert_eq!(
-        scene.signal(Signal::Usr1),
-        ["reopen", "tell 101 Reopen", "tell 102 Reopen"]
-    );
+    assert_eq!(scene.signal(Signal::Usr1), ["reopen", "tell 101 Reopen", "tell 102 Reopen"]);
     scene.logged("Info Handling signal: usr1");
 }
 
@@ -261,16 +207,9 @@ fn signals_without_an_effect_say_so() {
 fn term_stops_all_and_ends_with_zero_when_the_last_has_left() {
     let mut scene = Scene::serving(2);
     scene.signal(Signal::Ttin);
-    assert_eq!(
-        scene.signal(Signal::Term),
-        ["tell 103 Quit", "tell 101 Stop", "tell 102 Stop"]
-    );
+    assert_eq!(scene.signal(Signal::Term), ["tell 103 Quit", "tell 101 Stop", "tell 102 Stop"]);
     assert_eq!(scene.exited(103, 0), [""; 0]);
-    assert_eq!(
-        scene.exited(102, 0),
-        [""; 0],
-        "nobody is spawned once stopping"
-    );
+    assert_eq!(scene.exited(102, 0), [""; 0], "nobody is spawned once stopping");
     assert_eq!(scene.exited(101, 0), ["exit 0"]);
     scene.logged("Info Shutting down: Master");
 }
@@ -320,21 +259,9 @@ fn a_stop_before_the_start_ends_at_once() {
 #[test]
 fn a_worker_whose_fork_was_under_way_when_the_stop_came_is_sent_away() {
     let mut scene = Scene::new(plan(1));
-    let [Order::Spawn(berth)] = scene.raw(Fact::Started)[..] else {
-        panic!("one spawn")
-    };
-    assert_eq!(
-        scene.signal(Signal::Term),
-        [""; 0],
-        "the end waits for the answer"
-    );
-    assert_eq!(
-        scene.on(Fact::Spawned {
-            berth,
-            pid: Pid(101)
-        }),
-        ["tell 101 Quit"]
-    );
+    let [Order::Spawn(berth)] = scene.raw(Fact::Started)[..] else { panic!("one spawn") };
+    assert_eq!(scene.signal(Signal::Term), [""; 0], "the end waits for the answer");
+    assert_eq!(scene.on(Fact::Spawned { berth, pid: Pid(101) }), ["tell 101 Quit"]);
     assert_eq!(scene.exited(101, 0), ["exit 0"]);
 }
 
@@ -342,23 +269,12 @@ fn a_worker_whose_fork_was_under_way_when_the_stop_came_is_sent_away() {
 fn a_reload_of_very_many_workers_goes_on_as_ids_come_free() {
     let count = MOST_WORKERS - 24;
     let mut scene = Scene::serving(count);
-    assert_eq!(
-        scene.reload(count).len(),
-        24,
-        "as many as there are free slots"
-    );
+    assert_eq!(scene.reload(count).len(), 24, "as many as there are free slots");
     for round in 0..3 {
         for idx in 0..24 {
             let old = 101 + 24 * round + idx;
-            assert_eq!(
-                scene.booted(old + count as i32),
-                [format!("tell {old} Drain")]
-            );
-            assert_eq!(
-                scene.exited(old, 0).len(),
-                1,
-                "the freed id is used at once"
-            );
+            assert_eq!(scene.booted(old + count as i32), [format!("tell {old} Drain")]);
+            assert_eq!(scene.exited(old, 0).len(), 1, "the freed id is used at once");
         }
     }
     scene.master.check();
