@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -148,7 +148,7 @@ impl Site {
         let path = location.strip_prefix("file:").unwrap_or(&location);
         let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
         if !location.starts_with("python:") && Path::new(path).exists() && !matches!(extension, Some("py" | "pyc")) {
-            complain("!!! WARNING: configuration file should have a valid Python extension.");
+            tell_stderr("!!!\n!!! WARNING: configuration file should have a valid Python extension.\n!!!\n");
         }
         for entry in settings_file::run(&location).map_err(|error| error.to_string())? {
             file.push(entry.name, entry.value, Source::SettingsFile { path: path.to_owned(), line: entry.line });
@@ -249,7 +249,7 @@ fn check_application(config: &Config) -> i32 {
     match loader::load(uri) {
         Ok(_) => exit::OK,
         Err(LoadError::NotFound(text) | LoadError::Raised(text)) => {
-            complain(&format!("while loading the application:\n\n{text}"));
+            tell_stderr(&format!("\nError while loading the application:\n\n{text}\n"));
             exit::CONFIG
         }
         Err(LoadError::Interrupted) => exit::OK,
@@ -338,13 +338,15 @@ fn boot(born: Born) -> Result<Setup<Wsgi>, i32> {
 }
 
 /// For what goes wrong before there is a log.
-#[allow(clippy::print_stderr)]
 fn complain(text: &str) {
-    let prefix = if text.starts_with("!!!") { "" } else { "Error: " };
-    eprintln!("\n{prefix}{text}\n");
+    tell_stderr(&format!("\nError: {text}\n"));
 }
 
-#[allow(clippy::print_stdout)]
+/// Where nobody reads, nobody needs to be told.
+fn tell_stderr(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 fn print(text: &str) {
-    println!("{}", text.trim_end());
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
 }

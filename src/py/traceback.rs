@@ -6,7 +6,10 @@ use pyo3::prelude::*;
 pub(super) fn text(py: Python<'_>, error: &PyErr) -> String {
     let formatted = py
         .import("traceback")
-        .and_then(|module| module.call_method1("format_exception", (error.value(py),)))
+        .and_then(|module| {
+            let parts = (error.get_type(py), error.value(py), error.traceback(py));
+            module.call_method1("format_exception", parts)
+        })
         .and_then(|lines| lines.try_iter()?.map(|line| line?.extract::<String>()).collect::<PyResult<String>>());
     match formatted {
         Ok(text) => text.trim_end().to_owned(),

@@ -33,7 +33,7 @@ use crate::sys::{self, Monotonic};
 /// Events taken per poll. Batches of several hundred spread the cost of the call; more only delays the first.
 const EVENTS: usize = 512;
 
-/// How often an idle worker says that it is alive. The master's patience (`timeout`) is whole seconds.
+/// How often an idle worker says that it is alive, at the least; it is more often under a short `timeout`.
 const BEAT: Duration = Duration::from_secs(1);
 
 /// How long a closed connection is kept open for reading, so that the client reads our last words before a reset.
@@ -147,7 +147,7 @@ impl<A: App> Reactor<A> {
     /// Waits for events, at most until the next deadline. Called detached. A signal ends the wait without an event.
     pub(super) fn wait(&mut self, events: &mut Events, now: Instant) -> io::Result<()> {
         self.line.beat(if self.drain.is_some() { Activity::Draining } else { Activity::Polling }, Monotonic::now());
-        let mut until = now + BEAT;
+        let mut until = now + self.config().timeout.map_or(BEAT, |timeout| BEAT.min(timeout / 2));
         let drain = self.drain.map(|drain| drain.deadline);
         for moment in [self.deadlines.next(), self.listeners.paused_until, drain].into_iter().flatten() {
             until = until.min(moment);

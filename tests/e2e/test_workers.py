@@ -37,10 +37,12 @@ def test_max_requests_recycles_without_a_failed_request(serve):
 
 
 def test_a_hung_worker_is_killed_and_the_others_go_on(serve):
-    with serve("slow", "--workers", "2", "--timeout", "1") as server:
+    with serve("gate", "--workers", "2", "--timeout", "1") as server:
         old = server.booted(2)
         with server.connect() as hung:
-            hung.send(compose("GET", "/?600"))
+            hung.send(compose("GET", "/hold?a"))
+            # Only then: a connection that the same worker has accepted before is lost with it.
+            wait_for((server.folder / "a.entered").exists, "the request to be in the application")
             with Load(server.address, kept=0, fresh=2) as load:
                 server.wait_log("[CRITICAL] WORKER TIMEOUT (pid:")
                 # A worker that can still speak may say so; one that cannot is just gone.
