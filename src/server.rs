@@ -24,6 +24,9 @@ use crate::worker::{self, Setup};
 /// What applications find in `SERVER_SOFTWARE`; many test that it begins with `gunicorn`.
 const SERVER_SOFTWARE: &str = concat!("gunicorn/27 (compatible; indrik/", env!("CARGO_PKG_VERSION"), ")");
 
+/// Exit code of a worker that the master gave up on (SIGABRT). Source: Gunicorn.
+const ABORTED: i32 = 1;
+
 /// Through which door the program was entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
@@ -262,29 +265,22 @@ fn work(born: Born) -> i32 {
     log::info!("Booting worker with pid: {pid}");
     sys::notify_of_parents_death();
     sys::set_title(&title("worker", &born.config));
-    let ended = match boot(born) {
-        Ok(setup) => {
-            let threads = setup.config.threads;
-            (worker::run(setup), threads)
-        }
-        Err(code) => {
-            log::info!("Worker exiting (pid: {pid})");
-            return code;
-        }
-    };
+    let has_threads = born.config.threads > 1;
+    let ended = boot(born).map(worker::run);
+    signals::ignore_orders();
     log::info!("Worker exiting (pid: {pid})");
-    match ended {
-        (Ok(worker::Ended::Drained), _) => exit::OK,
-        (Ok(worker::Ended::Quit), 1) => exit::OK,
-        (Ok(worker::Ended::Aborted), 1) => 1,
-        // Application threads may be running still.
-        (Ok(worker::Ended::Quit), _) => leave_at_once(exit::OK),
-        (Ok(worker::Ended::Aborted), _) => leave_at_once(1),
-        (Err(text), _) => {
+    let code = match ended {
+        Ok(Ok(worker::Ended::Drained)) | Err(exit::OK) => return exit::OK,
+        Ok(Ok(worker::Ended::Quit)) => exit::OK,
+        Ok(Ok(worker::Ended::Aborted)) => ABORTED,
+        Ok(Err(text)) => {
             log::error!("Exception in worker process\n{text}");
-            leave_at_once(exit::UNHANDLED)
+            exit::UNHANDLED
         }
-    }
+        Err(code) => return code,
+    };
+    // Application threads may be running still; the interpreter cannot end around them.
+    if has_threads { leave_at_once(code) } else { code }
 }
 
 fn leave_at_once(code: i32) -> i32 {

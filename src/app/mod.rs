@@ -7,8 +7,9 @@
 pub mod echo;
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::http::{Fields, Head};
@@ -96,6 +97,18 @@ pub trait Exchange<A: App>: Send {
 
     /// Ends the answer. Errors: the client has gone, or the body was shorter than announced; the connection closes.
     fn finish(&mut self) -> Result<(), Gone>;
+
+    /// The socket, for looking at it. Nothing may be read, written or changed.
+    fn socket(&self) -> BorrowedFd<'_>;
+
+    /// Gives the connection to the application: a blocking descriptor of its own, and what was read beyond the request.
+    /// The server sends nothing more on it and forgets it when the call returns. What was sent before goes out first.
+    ///
+    /// Errors: no descriptors left, or the client has gone.
+    fn take_over(&mut self) -> io::Result<(OwnedFd, Vec<u8>)>;
+
+    /// Has the connection been taken over?
+    fn is_taken_over(&self) -> bool;
 
     /// Has the head of the answer been sent or queued?
     fn has_responded(&self) -> bool;

@@ -95,6 +95,12 @@ impl Connection {
         !self.input.unread().is_empty()
     }
 
+    /// Takes what was received and not consumed, for somebody who goes on with the connection in another protocol.
+    /// The head stays.
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        self.input.take_unread()
+    }
+
     /// Gives a buffer to receive into, used at its full capacity. Dropped if there already is one.
     pub fn lend_buffer(&mut self, buffer: Vec<u8>) {
         self.input.lend(buffer);

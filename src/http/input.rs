@@ -95,6 +95,13 @@ impl Input {
         }
     }
 
+    /// Everything that was not consumed; the head stays.
+    pub(super) fn take_unread(&mut self) -> Vec<u8> {
+        let rest = self.unread().to_vec();
+        self.unread = self.end;
+        rest
+    }
+
     /// Forgets everything.
     pub(super) fn discard(&mut self) {
         self.unread = self.end;

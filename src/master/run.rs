@@ -178,9 +178,7 @@ impl<'a> Master<'a> {
 
     /// Collects what has happened since the last round.
     fn hear(&mut self) {
-        for number in self.signals.take() {
-            self.facts.extend(signal_of(number).map(Fact::Signal));
-        }
+        let signals = self.signals.take();
         let pids: Vec<i32> = self.workers.keys().copied().collect();
         for pid in pids {
             self.hear_worker(pid);
@@ -194,6 +192,10 @@ impl<'a> Master<'a> {
                 Death::Signal(signal) => supervisor::Ended::Signal(signal),
             };
             self.facts.push_back(Fact::Exited { pid: Pid(pid), ended });
+        }
+        // After the workers: whoever has booted by now is told to stop, not to quit.
+        for number in signals {
+            self.facts.extend(signal_of(number).map(Fact::Signal));
         }
         self.facts.push_back(Fact::Tick);
         if !self.supervisor.is_reloading() {

@@ -97,6 +97,23 @@ pub fn forget_keyboard_interrupt() {
     });
 }
 
+/// Lets the interpreter end in peace: an order to leave that arrives now has been obeyed already. Python would give the
+/// signals their default action while it ends, and the order's repetition would look like a death.
+pub fn ignore_orders() {
+    Python::attach(|py| {
+        let ignore = || -> PyResult<()> {
+            let signal = py.import("signal")?;
+            for name in ["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGHUP", "SIGUSR2"] {
+                signal.call_method1("signal", (signal.getattr(name)?, signal.getattr("SIG_IGN")?))?;
+            }
+            Ok(())
+        };
+        if let Err(error) = ignore() {
+            log::debug!("cannot ignore signals: {error}");
+        }
+    });
+}
+
 /// Has the process been asked to leave at once, or while it boots to leave at all?
 pub fn is_leaving() -> bool {
     let posted = Notices::from_bits(POSTED.load(Relaxed));

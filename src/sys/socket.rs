@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, recv, send, shutdown, socketpair};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{pipe2, read, write};
@@ -61,6 +61,13 @@ pub fn with_open_umask<R>(make: impl FnOnce() -> R) -> R {
     let made = make();
     umask(before);
     made
+}
+
+/// Makes reads and writes wait. The flag belongs to the open socket, so every descriptor of it is affected.
+pub fn make_blocking(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(socket, FcntlArg::F_GETFL)?);
+    fcntl(socket, FcntlArg::F_SETFL(flags.difference(OFlag::O_NONBLOCK)))?;
+    Ok(())
 }
 
 /// Says that nothing more will be sent. Errors: as shutdown(2); the peer may have gone.

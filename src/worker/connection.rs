@@ -78,6 +78,8 @@ pub(super) struct Record {
     pub(super) has_sent: bool,
     /// Was it an error of the application or of ours?
     pub(super) failed: bool,
+    /// Has the application taken the connection over?
+    pub(super) is_taken_over: bool,
 }
 
 /// What reading led to.

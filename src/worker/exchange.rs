@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_methods)] // An application thread reads the clock for its waits: it has no loop to ask.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::Shared;
@@ -45,6 +45,9 @@ fn settle<A: App>(
     date: &mut Date,
     now: Instant,
 ) {
+    if connection.exchange.is_taken_over {
+        return;
+    }
     let status = match (result, stage) {
         (Ok(()), Stage::Finished) => {
             connection.exchange.keeps_alive =
@@ -172,6 +175,9 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
     }
 
     fn send(&mut self, piece: A::Piece, flush: Flush) -> Result<Room, Gone> {
+        if self.is_taken_over() {
+            return Err(Gone);
+        }
         let connection = &mut *self.connection;
         let len = piece.as_ref().len() as u64;
         if len > 0 {
@@ -213,6 +219,26 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         let flushed = self.connection.flush();
         ended.map_err(|error| self.log_wrong_answer(&error))?;
         flushed.map(drop).map_err(|_| Gone)
+    }
+
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.connection.stream.as_fd()
+    }
+
+    fn take_over(&mut self) -> io::Result<(OwnedFd, Vec<u8>)> {
+        let deadline = Instant::now() + self.shared.config.write_timeout;
+        flush_until(self.connection, deadline)?;
+        let socket = self.connection.stream.as_fd().try_clone_to_owned()?;
+        // Out of the reactor first: the flag that is changed next is shared with its descriptor.
+        self.shared.registry.deregister(&mut self.connection.stream)?;
+        sys::make_blocking(socket.as_fd())?;
+        self.connection.exchange.is_taken_over = true;
+        self.stage = Stage::Finished;
+        Ok((socket, self.connection.http.take_rest()))
+    }
+
+    fn is_taken_over(&self) -> bool {
+        self.connection.exchange.is_taken_over
     }
 
     fn has_responded(&self) -> bool {

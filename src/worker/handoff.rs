@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -58,12 +57,10 @@ struct Tray<A: App> {
 pub(super) fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
     let app = setup.app.clone();
     let threads = setup.config.threads;
-    let shared =
-        Arc::new(Shared { app: app.clone(), config: setup.config.clone(), is_draining: AtomicBool::new(false) });
-    let reactor = Reactor::new(setup, shared.clone()).map_err(|error| format!("cannot start polling: {error}"))?;
+    let reactor = Reactor::new(setup).map_err(|error| format!("cannot start polling: {error}"))?;
     let waker = reactor.mailbox().map_err(|error| format!("cannot start polling: {error}"))?;
     let desk = Arc::new(Desk {
-        shared,
+        shared: reactor.shared().clone(),
         queue: Mutex::new(Queue { jobs: VecDeque::new(), idle_threads: 0, threads, is_closed: false }),
         changed: Condvar::new(),
         tray: Mutex::new(Tray { done: Vec::new(), notices: Notices::default(), interrupts: Interrupts::new() }),
@@ -82,10 +79,11 @@ pub(super) fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
     };
     attend(&app, &desk, &attention)?;
     let ended = io_thread.join().map_err(|_| "the thread for input and output panicked".to_owned())??;
-    if ended == Ended::Drained {
-        desk.wait_for_threads(PARTING);
+    match ended {
+        // A thread that is still in the application cannot be ended, only left behind.
+        Ended::Drained if !desk.wait_for_threads(PARTING) => Ok(Ended::Quit),
+        ended => Ok(ended),
     }
-    Ok(ended)
 }
 
 /// An application thread: runs requests until the desk closes.
@@ -140,6 +138,7 @@ fn drive<A: App>(mut reactor: Reactor<A>, desk: &Desk<A>, attract: &OwnedFd) -> 
             break Ok(ended);
         }
     };
+    reactor.finish_log();
     desk.close();
     ring(attract);
     ended
@@ -232,10 +231,12 @@ impl<A: App> Desk<A> {
         self.changed.notify_all();
     }
 
-    fn wait_for_threads(&self, patience: Duration) {
+    /// Waits for the application threads to end. `false`: some have not.
+    fn wait_for_threads(&self, patience: Duration) -> bool {
         let queue = lock(&self.queue);
-        let all_gone = self.changed.wait_timeout_while(queue, patience, |queue| queue.threads > 0);
-        drop(all_gone);
+        let waited = self.changed.wait_timeout_while(queue, patience, |queue| queue.threads > 0);
+        let (queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        queue.threads == 0
     }
 }
 

@@ -4,8 +4,6 @@
 //! handlers, `asyncio.run` and the like work in it.
 #![allow(clippy::disallowed_methods)] // This is one of the loops that read the clock.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::date::Date;
@@ -16,9 +14,8 @@ use crate::app::{App, Caller};
 /// As [`super::run`].
 pub(super) fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
     let app = setup.app.clone();
-    let shared =
-        Arc::new(Shared { app: app.clone(), config: setup.config.clone(), is_draining: AtomicBool::new(false) });
-    let mut reactor = Reactor::new(setup, shared.clone()).map_err(|error| format!("cannot start polling: {error}"))?;
+    let mut reactor = Reactor::new(setup).map_err(|error| format!("cannot start polling: {error}"))?;
+    let shared = reactor.shared().clone();
     if let Some(wake) = app.wake_descriptor() {
         reactor.watch_wake(wake).map_err(|error| format!("cannot watch for signals: {error}"))?;
     }
@@ -38,10 +35,11 @@ pub(super) fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
             }
             run_requests(&mut reactor, caller, &shared, &mut date)
         });
-        reactor.flush_log();
         if let Turn::Leave(ended) = turn {
+            reactor.finish_log();
             return Ok(ended);
         }
+        reactor.flush_log();
     }
 }
 

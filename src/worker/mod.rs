@@ -20,6 +20,8 @@ mod slots;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use mio::Registry;
+
 use crate::app::App;
 use crate::config::Config;
 use crate::ipc::{WorkerEnd, WorkerLine};
@@ -67,6 +69,8 @@ pub fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
 struct Shared<A> {
     app: Arc<A>,
     config: Arc<Config>,
+    /// For a connection that leaves the reactor on another thread.
+    registry: Registry,
     /// Every answer from now on says `Connection: close`.
     is_draining: AtomicBool,
 }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Event;
@@ -94,9 +94,15 @@ pub(super) type Interrupts = Vec<Notice>;
 
 impl<A: App> Reactor<A> {
     /// Takes over the worker's sockets. Errors: epoll refuses; the text says what.
-    pub(super) fn new(setup: Setup<A>, shared: Arc<Shared<A>>) -> io::Result<Self> {
+    pub(super) fn new(setup: Setup<A>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry();
+        let shared = Arc::new(Shared {
+            app: setup.app,
+            config: setup.config,
+            registry: registry.try_clone()?,
+            is_draining: AtomicBool::new(false),
+        });
         registry.register(&mut SourceFd(&setup.ipc.as_fd().as_raw_fd()), IPC, Interest::READABLE)?;
         let listeners = setup.listeners.into_iter().map(|listener| {
             let server = Arc::new(server_of(&listener));
@@ -123,6 +129,11 @@ impl<A: App> Reactor<A> {
         };
         reactor.watch_listeners()?;
         Ok(reactor)
+    }
+
+    /// What all threads of the worker look at.
+    pub(super) fn shared(&self) -> &Arc<Shared<A>> {
+        &self.shared
     }
 
     /// Ends a poll when `wake` gets readable: a signal has arrived.
@@ -232,6 +243,9 @@ impl<A: App> Reactor<A> {
 
     /// Takes a connection back after the application has run for it.
     pub(super) fn give_back(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
+        if connection.exchange.is_taken_over {
+            return self.forget(token, &connection);
+        }
         connection.readiness.add(self.slots.noted(token));
         connection.phase = Phase::WriteBody;
         self.write(token, connection, now);
@@ -241,6 +255,13 @@ impl<A: App> Reactor<A> {
     pub(super) fn flush_log(&mut self) {
         if let Some(access) = &mut self.access {
             access.flush();
+        }
+    }
+
+    /// Writes what the access log still holds, and gives a slow reader a moment for it.
+    pub(super) fn finish_log(&mut self) {
+        if let Some(access) = &mut self.access {
+            access.finish();
         }
     }
 
@@ -445,6 +466,13 @@ impl<A: App> Reactor<A> {
         self.slots.free(token);
         connection.output.clear();
         self.reclaim_buffers(&mut connection);
+        self.line.set_connections(self.slots.count());
+    }
+
+    /// Lets go of a connection that the application has taken over: our descriptor is closed, the connection is not.
+    fn forget(&mut self, token: Token, connection: &Connection<A>) {
+        self.end_exchange(connection);
+        self.slots.free(token);
         self.line.set_connections(self.slots.count());
     }
 

@@ -80,6 +80,25 @@ def test_term_answers_whoever_waits_in_the_accept_queue(serve, hold):
         assert server.wait() == 0
 
 
+def test_term_is_graceful_to_a_worker_that_has_only_just_booted(serve, stage, hold):
+    stage.write("mine.py", "import slow_import\nfrom gate import application\n")
+    with serve("mine") as server:
+        wait_for((server.folder / "import.entered").exists, "the import to begin")
+        # The master learns of the boot and of the order to stop in one and the same moment.
+        server.signal(signal.SIGSTOP)
+        (server.folder / "import.open").touch()
+        first = hold(server, "a")
+        with server.connect() as waiting:
+            waiting.send(compose("GET", "/"))
+            server.signal(signal.SIGTERM)
+            server.signal(signal.SIGCONT)
+            server.wait_log("Handling signal: term")
+            open_gate(server, "a")
+            assert first.response().status == 200
+            assert waiting.response().status == 200
+        assert server.wait() == 0
+
+
 def test_term_closes_idle_connections(serve):
     with serve("hello") as server, server.connect() as wire:
         assert wire.get("/").keeps_open

@@ -75,6 +75,9 @@ pub(super) fn call(
     tools.responder = Some(responder);
     match result {
         Ok(()) => Ok(()),
+        // Some applications end a connection that they took over this way.
+        Err(Stop::Raised(error)) if exchange.is_taken_over() && error.is_instance_of::<PyStopIteration>(py) => Ok(()),
+        Err(Stop::Gone) if exchange.is_taken_over() => Ok(()),
         Err(Stop::Gone) => {
             log::debug!("Ignored premature client disconnection. {}", request_line(exchange));
             Err(Failure::Gone)
@@ -130,15 +133,14 @@ fn close(iterable: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 fn send_all(py: Python<'_>, state: &State, iterable: &Bound<'_, PyAny>) -> Result<(), Stop> {
+    if state.link.with(|exchange| exchange.is_taken_over())? {
+        return Ok(());
+    }
     if let Some(only) = only_item(iterable) {
         return send_whole(py, state, only.as_ref());
     }
     for item in iterable.try_iter()? {
-        let item = match item {
-            // A taken-over socket is ended this way by some applications; a generator cannot raise it.
-            Err(error) if error.is_instance_of::<PyStopIteration>(py) => break,
-            other => other?,
-        };
+        let item = item?;
         let bytes = item.cast::<PyBytes>().map_err(|_| not_bytes(&item))?;
         if !bytes.as_bytes().is_empty() {
             send_piece(py, state, Piece::new(bytes))?;

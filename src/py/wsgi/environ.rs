@@ -14,6 +14,7 @@ use super::errors::ErrorStream;
 use super::fields::Meaning;
 use super::file_wrapper::FileWrapper;
 use super::input::Input;
+use super::socket::ConnectionSocket;
 use super::start_response::State;
 use super::{Server, Tools, Wsgi, hints, strings};
 use crate::app::{self, Exchange, Origin};
@@ -103,6 +104,7 @@ fn add_connection(environ: &Bound<'_, PyDict>, origin: &Origin) -> PyResult<()> 
         }
         None => environ.set_item(intern!(py, "REMOTE_ADDR"), intern!(py, ""))?,
     }
+    environ.set_item(intern!(py, "gunicorn.socket"), Bound::new(py, ConnectionSocket::default())?)?;
     if let app::Server::Tcp { name, port } = &*origin.server {
         environ.set_item(intern!(py, "SERVER_NAME"), name)?;
         environ.set_item(intern!(py, "SERVER_PORT"), port.to_string())?;

@@ -21,6 +21,12 @@ pub(super) fn follow(state: &Arc<State>) {
     CURRENT.with_borrow_mut(|current| *current = Some(state.clone()));
 }
 
+/// What this thread answers with.
+pub(super) fn current() -> PyResult<Arc<State>> {
+    let current = CURRENT.with_borrow(Clone::clone);
+    current.ok_or_else(|| PyRuntimeError::new_err("no request is running in this thread"))
+}
+
 /// The object for environ.
 pub(super) fn function(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
     wrap_pyfunction!(early_hints, py)
@@ -31,8 +37,7 @@ pub(super) fn function(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
 #[pyfunction]
 #[pyo3(signature = (headers, /))]
 fn early_hints(headers: &Bound<'_, PyAny>) -> PyResult<()> {
-    let current = CURRENT.with_borrow(Clone::clone);
-    let state = current.ok_or_else(|| PyRuntimeError::new_err("no request is running in this thread"))?;
+    let state = current()?;
     let mut fields = Fields::new();
     for item in headers.try_iter()? {
         let (name, value) = item?.extract::<(Bound<'_, PyString>, Bound<'_, PyString>)>()?;

@@ -14,6 +14,7 @@ mod file_wrapper;
 mod hints;
 mod input;
 mod link;
+mod socket;
 mod start_response;
 mod strings;
 
