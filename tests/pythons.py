@@ -94,7 +94,8 @@ def main() -> int:
             (wheel,) = home.glob("indrik-*.whl")
             run(home / "venv/bin/pip", "install", "--quiet", wheel)
             for threads in (1, 4):
-                print(f"{version}: {wheel.name} serves with {threads} threads on Python {smoke(home / 'venv/bin/indrik', threads)}")
+                served_by = smoke(home / "venv/bin/indrik", threads)
+                print(f"{version}: {wheel.name} serves with threads={threads} on Python {served_by}")
         except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
             print(f"{version}: FAILED: {error}")
             failed.append(version)

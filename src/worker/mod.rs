@@ -13,6 +13,7 @@ mod drain;
 mod exchange;
 mod handoff;
 mod inline;
+mod listeners;
 mod output;
 mod reactor;
 mod slots;

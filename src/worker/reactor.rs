@@ -20,6 +20,7 @@ use super::connection::{Connection, Phase, Progress, Readiness, Record, Refused}
 use super::date::Date;
 use super::deadlines::Deadlines;
 use super::drain::Drain;
+use super::listeners::Listeners;
 use super::slots::Slots;
 use super::{Ended, Setup, Shared, exchange};
 use crate::app::{App, Notice, Notices, Origin, Server};
@@ -27,8 +28,8 @@ use crate::config::Config;
 use crate::http::Limits;
 use crate::ipc::{Activity, FromWorker, Received, ToWorker, WorkerEnd, WorkerLine};
 use crate::logging::{self, access::AccessLog};
-use crate::net::{Address, Listener, Peer, Stream};
-use crate::sys::{self, Monotonic};
+use crate::net::{Peer, Stream};
+use crate::sys::Monotonic;
 
 /// Events taken per poll. Batches of several hundred spread the cost of the call; more only delays the first.
 const EVENTS: usize = 512;
@@ -38,9 +39,6 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// How long a closed connection is kept open for reading, so that the client reads our last words before a reset.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// How long no connection is accepted after descriptors ran out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Buffers of each kind kept for connections that will need one. Each is some 16 KiB.
 const SPARE_BUFFERS: usize = 64;
@@ -73,13 +71,6 @@ pub(super) struct Reactor<A: App> {
     remote: String,
 }
 
-/// The listeners and whether they are being listened to.
-struct Listeners {
-    all: Vec<(Listener, Arc<Server>)>,
-    are_watched: bool,
-    paused_until: Option<Instant>,
-}
-
 /// What the one who drives the reactor must do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -104,18 +95,14 @@ impl<A: App> Reactor<A> {
             is_draining: AtomicBool::new(false),
         });
         registry.register(&mut SourceFd(&setup.ipc.as_fd().as_raw_fd()), IPC, Interest::READABLE)?;
-        let listeners = setup.listeners.into_iter().map(|listener| {
-            let server = Arc::new(server_of(&listener));
-            (listener, server)
-        });
-        let all: Vec<_> = listeners.collect();
+        let listeners = Listeners::new(setup.listeners, FIRST_LISTENER);
         let mut reactor = Self {
-            slots: Slots::new(FIRST_LISTENER + all.len()),
+            slots: Slots::new(listeners.end_token()),
             shared,
             poll,
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
-            listeners: Listeners { all, are_watched: false, paused_until: None },
+            listeners,
             ipc: Some(setup.ipc),
             line: setup.line,
             access: setup.access,
@@ -127,7 +114,7 @@ impl<A: App> Reactor<A> {
             spare_output: Vec::new(),
             remote: String::new(),
         };
-        reactor.watch_listeners()?;
+        reactor.listeners.watch(&reactor.poll)?;
         Ok(reactor)
     }
 
@@ -160,7 +147,7 @@ impl<A: App> Reactor<A> {
         self.line.beat(if self.drain.is_some() { Activity::Draining } else { Activity::Polling }, Monotonic::now());
         let mut until = now + self.config().timeout.map_or(BEAT, |timeout| BEAT.min(timeout / 2));
         let drain = self.drain.map(|drain| drain.deadline);
-        for moment in [self.deadlines.next(), self.listeners.paused_until, drain].into_iter().flatten() {
+        for moment in [self.deadlines.next(), self.listeners.paused_until(), drain].into_iter().flatten() {
             until = until.min(moment);
         }
         let patience = if self.ready.is_empty() { until.saturating_duration_since(now) } else { Duration::ZERO };
@@ -183,14 +170,13 @@ impl<A: App> Reactor<A> {
                     }
                 }
                 WAKE | MAILBOX => {}
-                Token(token) if token < FIRST_LISTENER + self.listeners.all.len() => {
-                    self.accept(token - FIRST_LISTENER, now);
-                }
+                token if let Some(index) = self.listeners.index(token) => self.accept(index, now),
                 token => self.socket_event(token, event, now),
             }
         }
         self.expire(now);
-        self.manage_listeners(now);
+        let has_room = self.drain.is_none() && self.slots.count() < self.config().worker_connections;
+        self.listeners.manage(&self.poll, has_room, now);
         match self.drain {
             Some(drain) if drain.is_over(self.slots.count(), now) => Turn::Leave(Ended::Drained),
             _ => Turn::GoOn,
@@ -280,17 +266,12 @@ impl<A: App> Reactor<A> {
         if self.drain.is_some() || self.slots.count() >= self.config().worker_connections {
             return;
         }
-        match self.listeners.all[index].0.accept() {
-            Ok(Some(stream)) => self.welcome(stream, index, now),
-            Ok(None) => {}
-            Err(error) => {
-                log::error!("cannot accept a connection: {error}; trying again in {} ms", ACCEPT_PAUSE.as_millis());
-                self.listeners.paused_until = Some(now + ACCEPT_PAUSE);
-            }
+        if let Some((stream, server)) = self.listeners.accept(index, now) {
+            self.welcome(stream, server, now);
         }
     }
 
-    fn welcome(&mut self, mut stream: Stream, listener: usize, now: Instant) {
+    fn welcome(&mut self, mut stream: Stream, server: Arc<Server>, now: Instant) {
         let token = self.slots.reserve();
         // Registered once for both directions; nothing is changed per request.
         let interests = Interest::READABLE | Interest::WRITABLE;
@@ -304,7 +285,7 @@ impl<A: App> Reactor<A> {
             Peer::Unix => None,
         };
         let is_trusted = remote.is_none_or(|address| address.ip().to_canonical().is_loopback());
-        let origin = Origin { remote, server: self.listeners.all[listener].1.clone(), is_trusted };
+        let origin = Origin { remote, server, is_trusted };
         let config = self.config();
         let limits =
             Limits::new(config.limit_request_line, config.limit_request_fields, config.limit_request_field_size);
@@ -563,40 +544,7 @@ impl<A: App> Reactor<A> {
         }
     }
 
-    // --- listeners, orders -----------------------------------------------------------------------------------------
-
-    fn watch_listeners(&mut self) -> io::Result<()> {
-        for (index, (listener, _)) in self.listeners.all.iter().enumerate() {
-            sys::add_exclusive(&self.poll, listener.as_fd(), FIRST_LISTENER + index)?;
-        }
-        self.listeners.are_watched = true;
-        Ok(())
-    }
-
-    fn ignore_listeners(&mut self) {
-        for (listener, _) in &self.listeners.all {
-            let _ = sys::remove(&self.poll, listener.as_fd());
-        }
-        self.listeners.are_watched = false;
-    }
-
-    /// Looks away from the listeners while there is no room for another connection, and back when there is.
-    fn manage_listeners(&mut self, now: Instant) {
-        if self.listeners.paused_until.is_some_and(|until| now >= until) {
-            self.listeners.paused_until = None;
-        }
-        let has_room = self.slots.count() < self.config().worker_connections
-            && self.drain.is_none()
-            && self.listeners.paused_until.is_none();
-        if self.listeners.are_watched && !has_room {
-            self.ignore_listeners();
-        } else if !self.listeners.are_watched
-            && has_room
-            && let Err(error) = self.watch_listeners()
-        {
-            log::error!("cannot listen again: {error}");
-        }
-    }
+    // --- orders -----------------------------------------------------------------------------------------
 
     fn read_orders(&mut self, now: Instant, interrupts: &mut Interrupts) -> Option<Ended> {
         loop {
@@ -643,11 +591,11 @@ impl<A: App> Reactor<A> {
 
     /// The server stops: connections that the kernel has completed are ours to serve, at most a backlog of them.
     fn empty_accept_queue(&mut self, now: Instant) {
-        for index in 0..self.listeners.all.len() {
+        for index in self.listeners.indices() {
             for _ in 0..self.config().backlog {
-                match self.listeners.all[index].0.accept() {
-                    Ok(Some(stream)) => self.welcome(stream, index, now),
-                    Ok(None) | Err(_) => break,
+                match self.listeners.accept(index, now) {
+                    Some((stream, server)) => self.welcome(stream, server, now),
+                    None => break,
                 }
             }
         }
@@ -661,12 +609,9 @@ impl<A: App> Reactor<A> {
         let drain = Drain::begin(now, self.config().graceful_timeout, self.config().keepalive);
         self.drain = Some(drain);
         self.shared.is_draining.store(true, Relaxed);
-        if self.listeners.are_watched {
-            self.ignore_listeners();
-        }
         // Closed at once: a fresh master can bind, and nothing waits in a queue that we no longer empty. The others'
         // copies of the same sockets stay open.
-        self.listeners.all.clear();
+        self.listeners.close(&self.poll);
         for token in self.slots.tokens_here() {
             let Some(connection) = self.slots.take(token) else { continue };
             let is_waiting = match connection.phase {
@@ -696,11 +641,4 @@ impl Record {
 /// Room for the events of one poll.
 pub(super) fn events() -> Events {
     Events::with_capacity(EVENTS)
-}
-
-fn server_of(listener: &Listener) -> Server {
-    match (listener.server_name(), listener.address()) {
-        (Some((name, port)), _) => Server::Tcp { name, port },
-        (None, address @ (Address::Unix(_) | Address::Tcp { .. })) => Server::Unix { path: address.to_string() },
-    }
 }

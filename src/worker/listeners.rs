@@ -1,0 +1,115 @@
+//! A reactor's listeners: watched while there is room for another connection, and only then.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Poll, Token};
+
+use crate::app::Server;
+use crate::net::{Address, Listener, Stream};
+use crate::sys;
+
+/// How long no connection is accepted after descriptors ran out.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The listeners, each with how applications see it.
+pub(super) struct Listeners {
+    all: Vec<(Listener, Arc<Server>)>,
+    first_token: usize,
+    are_watched: bool,
+    paused_until: Option<Instant>,
+}
+
+impl Listeners {
+    /// `first_token`: of the first listener; the others follow.
+    pub(super) fn new(listeners: Vec<Listener>, first_token: usize) -> Self {
+        let all = listeners.into_iter().map(|listener| {
+            let server = Arc::new(server_of(&listener));
+            (listener, server)
+        });
+        Self { all: all.collect(), first_token, are_watched: false, paused_until: None }
+    }
+
+    /// The first token that is not a listener's.
+    pub(super) fn end_token(&self) -> usize {
+        self.first_token + self.all.len()
+    }
+
+    /// Which listener a token stands for.
+    pub(super) fn index(&self, token: Token) -> Option<usize> {
+        let index = token.0.checked_sub(self.first_token)?;
+        (index < self.all.len()).then_some(index)
+    }
+
+    /// Their indices.
+    pub(super) fn indices(&self) -> std::ops::Range<usize> {
+        0..self.all.len()
+    }
+
+    /// Takes one connection, if one waits.
+    pub(super) fn accept(&mut self, index: usize, now: Instant) -> Option<(Stream, Arc<Server>)> {
+        let (listener, server) = self.all.get(index)?;
+        match listener.accept() {
+            Ok(stream) => Some((stream?, server.clone())),
+            Err(error) => {
+                log::error!("cannot accept a connection: {error}; trying again in {} ms", PAUSE.as_millis());
+                self.paused_until = Some(now + PAUSE);
+                None
+            }
+        }
+    }
+
+    /// When to look again after a pause.
+    pub(super) fn paused_until(&self) -> Option<Instant> {
+        self.paused_until
+    }
+
+    /// Looks away while there is no room for another connection, and back when there is.
+    pub(super) fn manage(&mut self, poll: &Poll, has_room: bool, now: Instant) {
+        if self.paused_until.is_some_and(|until| now >= until) {
+            self.paused_until = None;
+        }
+        let is_wanted = has_room && self.paused_until.is_none();
+        if self.are_watched && !is_wanted {
+            self.ignore(poll);
+        } else if !self.are_watched
+            && is_wanted
+            && let Err(error) = self.watch(poll)
+        {
+            log::error!("cannot listen again: {error}");
+        }
+    }
+
+    /// Begins to watch. Errors: as epoll_ctl(2).
+    pub(super) fn watch(&mut self, poll: &Poll) -> io::Result<()> {
+        for (index, (listener, _)) in self.all.iter().enumerate() {
+            sys::add_exclusive(poll, listener.as_fd(), self.first_token + index)?;
+        }
+        self.are_watched = true;
+        Ok(())
+    }
+
+    /// Closes them: this process's copies of the sockets.
+    pub(super) fn close(&mut self, poll: &Poll) {
+        if self.are_watched {
+            self.ignore(poll);
+        }
+        self.all.clear();
+    }
+
+    fn ignore(&mut self, poll: &Poll) {
+        for (listener, _) in &self.all {
+            let _ = sys::remove(poll, listener.as_fd());
+        }
+        self.are_watched = false;
+    }
+}
+
+fn server_of(listener: &Listener) -> Server {
+    match (listener.server_name(), listener.address()) {
+        (Some((name, port)), _) => Server::Tcp { name, port },
+        (None, address @ (Address::Unix(_) | Address::Tcp { .. })) => Server::Unix { path: address.to_string() },
+    }
+}
