@@ -66,13 +66,17 @@ $(STAMPS)/nginx: $(STAMPS)/venv
 
 # --- run -----------------------------------------------------------------------------------------------------------
 
-$(STAMPS)/bookshop: $(STAMPS)/venv $(shell find $(BOOKSHOP) -type f -not -path '*/var/*' -not -name '*.pyc')
+$(STAMPS)/bookshop: $(STAMPS)/venv $(BOOKSHOP)/requirements.txt
 	$(BIN)/pip install --quiet -r $(BOOKSHOP)/requirements.txt
+	touch $@
+
+# The stamp lies with the data, so that deleting these makes them anew.
+$(BOOKSHOP)/var/.prepared: $(STAMPS)/bookshop $(shell find $(BOOKSHOP) -type f -not -path '*/var/*' -not -name '*.pyc')
 	cd $(BOOKSHOP) && for step in "migrate --noinput" seed "collectstatic --noinput"; do \
 	  $(CURDIR)/$(BIN)/python manage.py $$step --verbosity 0 || exit 1; done
 	touch $@
 
-run: $(STAMPS)/wheel $(STAMPS)/bookshop
+run: $(STAMPS)/wheel $(BOOKSHOP)/var/.prepared
 	@echo
 	@echo "  The bookshop:  http://127.0.0.1:$(PORT)/"
 	@echo "  The admin:     http://127.0.0.1:$(PORT)/admin/   (the page's footer shows the demo login)"

@@ -12,5 +12,5 @@ pub const USAGE: i32 = 2;
 pub const BOOT: i32 = 3;
 /// The application was not found in its module, or is not callable.
 pub const APP_LOAD: i32 = 4;
-/// The master's own loop failed: a bug.
+/// A loop of ours failed, in the master or in a worker: a bug, or a system without resources.
 pub const UNHANDLED: i32 = 255;

@@ -76,7 +76,7 @@ fn serve_with_python(invocation: Invocation) -> i32 {
             return exit::CONFIG;
         }
     };
-    let config = match site.load() {
+    let config = match site.read().and_then(|config| site.apply().map(|()| config)) {
         Ok(config) => config,
         Err(text) => {
             complain(&text);
@@ -110,6 +110,10 @@ fn serve_with_python(invocation: Invocation) -> i32 {
 struct Site {
     layers: Layers,
     start: PathBuf,
+    /// What was read and not yet applied.
+    read: Option<(Arc<Config>, Layers, Vec<config::Warning>)>,
+    /// Where the process works, once settings are applied.
+    directory: Option<PathBuf>,
     warnings: Vec<config::Warning>,
     /// What variables of `raw_env` held before; `None` is unset.
     replaced: HashMap<String, Option<String>>,
@@ -121,26 +125,52 @@ impl Site {
     fn open(layers: Layers) -> Result<Self, String> {
         let start = std::env::current_dir().map_err(|error| format!("cannot find the working directory: {error}"))?;
         environment::set_variable("SERVER_SOFTWARE", SERVER_SOFTWARE)?;
-        Ok(Self { layers, start, warnings: Vec::new(), replaced: HashMap::new(), has_forked: false })
+        Ok(Self {
+            layers,
+            start,
+            read: None,
+            directory: None,
+            warnings: Vec::new(),
+            replaced: HashMap::new(),
+            has_forked: false,
+        })
     }
 
-    /// Loads the settings: once at start and once per reload. The settings file sees the directory of `chdir`, as far as
-    /// the command line names one. Errors: everything that is wrong with a setting.
-    fn load(&mut self) -> Result<Arc<Config>, String> {
+    /// Reads the settings: at start and at each reload. The settings file sees the directory of `chdir`, as far as the
+    /// command line names one. Errors: everything that is wrong with a setting; nothing has changed then.
+    fn read(&mut self) -> Result<Arc<Config>, String> {
+        let read = self.read_in_place();
+        if read.is_err()
+            && let Some(directory) = &self.directory
+        {
+            enter(directory)?;
+        }
+        read
+    }
+
+    fn read_in_place(&mut self) -> Result<Arc<Config>, String> {
         let before = config::resolve(&without_file(&self.layers), &self.start).map_err(|error| error.to_string())?.0;
         enter(&before.chdir)?;
         let file = self.run_settings_file()?;
         let layers = Layers { file, ..self.layers.clone() };
         let (config, warnings) = config::resolve(&layers, &self.start).map_err(|error| error.to_string())?;
-        check(&config)?;
+        check(&config, &layers)?;
         enter(&config.chdir)?;
+        let config = Arc::new(config);
+        self.read = Some((config.clone(), layers, warnings));
+        Ok(config)
+    }
+
+    /// Applies what this process itself takes from the settings that were read last.
+    fn apply(&mut self) -> Result<(), String> {
+        let Some((config, layers, warnings)) = self.read.take() else { return Ok(()) };
         for directory in &config.pythonpath {
             environment::insert_path(directory)?;
         }
         self.layers = layers;
         self.warnings = warnings;
-        self.set_variables(&config)?;
-        Ok(Arc::new(config))
+        self.directory = Some(config.chdir.clone());
+        self.set_variables(&config)
     }
 
     fn run_settings_file(&self) -> Result<Raw, String> {
@@ -195,15 +225,22 @@ impl Crew for Site {
         })
     }
 
-    fn reload(&mut self) -> Result<Arc<Config>, String> {
-        let config = self.load()?;
+    fn reread(&mut self) -> Result<Arc<Config>, String> {
+        let config = self.read()?;
         if config.wsgi_app.is_none() {
             return Err("No application module specified.".to_owned());
         }
-        start_logging(&config)?;
-        self.report_warnings();
-        sys::set_title(&title("master", &config));
         Ok(config)
+    }
+
+    fn adopt(&mut self) -> Result<(), String> {
+        if let Some((config, ..)) = &self.read {
+            start_logging(config)?;
+            sys::set_title(&title("master", config));
+        }
+        self.apply()?;
+        self.report_warnings();
+        Ok(())
     }
 
     fn reopen_logs(&mut self) {
@@ -222,13 +259,16 @@ fn enter(directory: &Path) -> Result<(), String> {
 }
 
 /// What the settings room cannot judge: addresses and the format of the access log.
-fn check(config: &Config) -> Result<(), String> {
+fn check(config: &Config, layers: &Layers) -> Result<(), String> {
+    let wrong = |name: &str, error: &dyn std::fmt::Display| {
+        let hint = config::hint(config.bind.first().map_or("", String::as_str)).filter(|_| name == "bind");
+        let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        format!("invalid value for {name} ({}): {error}{hint}", layers.source(name))
+    };
     for text in &config.bind {
-        Address::parse(text).map_err(|error| format!("invalid value for bind: {error}"))?;
+        Address::parse(text).map_err(|error| wrong("bind", &error))?;
     }
-    access::Format::parse(&config.access_log_format)
-        .map(drop)
-        .map_err(|error| format!("invalid value for access_log_format: {error}"))
+    access::Format::parse(&config.access_log_format).map(drop).map_err(|error| wrong("access_log_format", &error))
 }
 
 fn start_logging(config: &Config) -> Result<(), String> {

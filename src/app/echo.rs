@@ -57,7 +57,11 @@ impl Caller<Echo> for EchoCaller {
         let body = match exchange.take_body() {
             Body::Empty => GREETING.to_vec(),
             Body::Complete(body) => body,
-            Body::Announced => exchange.receive_body().map_err(|_| Failure::Request(400))?,
+            Body::Announced => loop {
+                if let Some(body) = exchange.receive_body().map_err(|_| Failure::Request(400))? {
+                    break body;
+                }
+            },
         };
         let mut fields = Fields::new();
         fields.push(b"Content-Type", b"text/plain").expect("a legal field");

@@ -74,10 +74,11 @@ pub trait Exchange<A: App>: Send {
     /// The request's body. A second call finds it empty.
     fn take_body(&mut self) -> Body<A::Buffer>;
 
-    /// Asks the client for the body it announced with `Expect: 100-continue` and waits for all of it. Call it detached.
+    /// Asks the client for the body it announced with `Expect: 100-continue`, and waits a moment for all of it. Call it
+    /// detached, and again while it gives `None`.
     ///
     /// Errors: [`Refusal`]; the exchange goes on, but the connection closes after it.
-    fn receive_body(&mut self) -> Result<A::Buffer, Refusal>;
+    fn receive_body(&mut self) -> Result<Option<A::Buffer>, Refusal>;
 
     /// Starts the answer. `status`: code and reason; `length`: of the whole body in bytes, if it is known.
     ///
@@ -92,8 +93,9 @@ pub trait Exchange<A: App>: Send {
     /// Adds body bytes. With [`Flush::Now`] what the kernel takes is sent before the call returns.
     fn send(&mut self, piece: A::Piece, flush: Flush) -> Result<Room, Gone>;
 
-    /// Waits until the client has taken enough of the answer for more to be produced. Call it detached.
-    fn wait_for_room(&mut self) -> Result<(), Gone>;
+    /// Waits a moment for the client to take enough of the answer for more to be produced. Call it detached, and again
+    /// while it gives [`Room::Full`].
+    fn wait_for_room(&mut self) -> Result<Room, Gone>;
 
     /// Ends the answer. Errors: the client has gone, or the body was shorter than announced; the connection closes.
     fn finish(&mut self) -> Result<(), Gone>;

@@ -116,6 +116,14 @@ impl Layers {
         })
     }
 
+    /// Where the value of that setting comes from.
+    pub fn source(&self, name: &str) -> Source {
+        [&self.command_line, &self.args_variable, &self.file, &self.environment]
+            .into_iter()
+            .find_map(|layer| layer.last(name))
+            .map_or(Source::Default, |given| given.source.clone())
+    }
+
     /// The weakest layer: `PORT` gives `bind`, `WEB_CONCURRENCY` gives `workers`.
     ///
     /// `lookup`: value of an environment variable, `None` if it is not set.

@@ -101,6 +101,11 @@ impl Connection {
         self.input.take_unread()
     }
 
+    /// Would [`Connection::spare`] have to allocate?
+    pub fn wants_buffer(&self) -> bool {
+        self.input.is_unallocated()
+    }
+
     /// Gives a buffer to receive into, used at its full capacity. Dropped if there already is one.
     pub fn lend_buffer(&mut self, buffer: Vec<u8>) {
         self.input.lend(buffer);

@@ -108,6 +108,10 @@ impl Input {
         self.release_head();
     }
 
+    pub(super) fn is_unallocated(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Takes `buffer` into use if there is none; else it is dropped.
     pub(super) fn lend(&mut self, mut buffer: Vec<u8>) {
         if self.bytes.is_empty() {

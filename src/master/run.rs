@@ -42,9 +42,12 @@ pub trait Crew {
     /// Forks. Called with signals blocked. Errors: as fork(2).
     fn fork(&mut self) -> io::Result<Forked>;
 
-    /// Reads the settings again and applies what the process itself takes from them (environment, logs). On an error
-    /// nothing has changed; the text says what is wrong.
-    fn reload(&mut self) -> Result<Arc<Config>, String>;
+    /// Reads the settings again. Nothing has changed yet; on an error the text says what is wrong.
+    fn reread(&mut self) -> Result<Arc<Config>, String>;
+
+    /// Applies what the process itself takes from the settings that were read last: environment, paths, logs, title.
+    /// On an error the old ones are still in force.
+    fn adopt(&mut self) -> Result<(), String>;
 
     /// Opens the log files anew.
     fn reopen_logs(&mut self);
@@ -318,21 +321,24 @@ impl<'a> Master<'a> {
 
     fn reload(&mut self) -> Fact {
         let before = self.settings.get(&self.supervisor.generation()).cloned();
-        let reloaded = self.crew.reload().and_then(|config| {
+        let reloaded = self.crew.reread().and_then(|config| {
             let is_moved = before.as_ref().is_none_or(|before| before.bind != config.bind);
-            let listeners = if is_moved { Some(self.rebind(&config)?) } else { None };
-            Ok((config, listeners))
+            let fresh = if is_moved { Some(self.bind_new(&config)?) } else { None };
+            self.crew.adopt()?;
+            Ok((config, fresh))
         });
-        let (config, listeners) = match reloaded {
+        let (config, fresh) = match reloaded {
             Ok(reloaded) => reloaded,
             Err(text) => {
                 log::error!("Reload failed, the old settings stay in force: {text}");
                 return Fact::ReloadFailed;
             }
         };
-        if let Some(listeners) = listeners {
+        if let Some(fresh) = fresh {
             // Old workers hold their own copies of the sockets that are dropped here, until they have drained.
-            self.listeners = listeners;
+            self.listeners.extend(fresh);
+            self.listeners.retain(|listener| config.bind.iter().any(|text| is_at(listener, text)));
+            self.listeners.sort_by_key(|listener| config.bind.iter().position(|text| is_at(listener, text)));
             announce(&self.listeners);
         }
         self.renew_pidfile(&config);
@@ -345,21 +351,14 @@ impl<'a> Master<'a> {
         self.settings.keys().copied().max().unwrap_or(Generation(0))
     }
 
-    /// Binds what is new and keeps the sockets of addresses that stay.
-    fn rebind(&mut self, config: &Config) -> Result<Vec<Listener>, String> {
+    /// Binds the addresses that are new.
+    fn bind_new(&self, config: &Config) -> Result<Vec<Listener>, String> {
         let addresses = addresses(config)?;
-        let mut fresh = Vec::new();
-        for address in &addresses {
-            if !self.listeners.iter().any(|held| held.address() == address) {
-                let bound = Listener::bind(address, config.backlog as i32);
-                fresh.push(bound.map_err(|error| format!("cannot bind {address}: {error}"))?);
-            }
-        }
-        let mut held = std::mem::take(&mut self.listeners);
-        held.retain(|listener| addresses.contains(listener.address()));
-        held.extend(fresh);
-        held.sort_by_key(|listener| addresses.iter().position(|address| address == listener.address()));
-        Ok(held)
+        let is_new = |address: &&Address| !self.listeners.iter().any(|held| held.address() == *address);
+        let bind = |address: &Address| {
+            Listener::bind(address, config.backlog as i32).map_err(|error| format!("cannot bind {address}: {error}"))
+        };
+        addresses.iter().filter(is_new).map(bind).collect()
     }
 
     fn renew_pidfile(&mut self, config: &Config) {
@@ -389,6 +388,10 @@ fn addresses(config: &Config) -> Result<Vec<Address>, String> {
     config.bind.iter().map(|text| Address::parse(text).map_err(|error| error.to_string())).collect()
 }
 
+fn is_at(listener: &Listener, text: &str) -> bool {
+    Address::parse(text).is_ok_and(|address| address == *listener.address())
+}
+
 /// Binds all addresses, each up to five times a second apart. A signal to stop ends the waiting.
 fn bind_all(config: &Config, signals: &SignalPipe) -> Result<Vec<Listener>, String> {
     let mut listeners = Vec::new();
@@ -410,12 +413,29 @@ fn bind_patiently(address: &Address, backlog: i32, signals: &SignalPipe) -> Resu
             BindError::Other(_) => return Err(format!("Can't connect to {address}: {error}{}", advice(&error))),
         }
         log::error!("connection to {address} failed: {error}");
-        let is_last = attempt == BIND_ATTEMPTS;
-        if is_last || sys::wait_for(signals.descriptor(), Wait::Readable, Some(BIND_PAUSE)).unwrap_or(true) {
+        if attempt < BIND_ATTEMPTS && is_told_to_stop(signals, BIND_PAUSE) {
             break;
         }
     }
-    Err(format!("Can't connect to {address}"))
+    Err(format!(
+        "Can't connect to {address}\nhint: find out who holds it (ss -lp), or name another address with --bind"
+    ))
+}
+
+/// Waits, and says whether a signal to stop has come. Other signals mean nothing before there is anything to supervise.
+fn is_told_to_stop(signals: &SignalPipe, pause: Duration) -> bool {
+    let end = Instant::now() + pause;
+    loop {
+        let rest = end.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            return false;
+        }
+        let _ = sys::wait_for(signals.descriptor(), Wait::Readable, Some(rest));
+        let heard = signals.take().into_iter().filter_map(signal_of);
+        if heard.into_iter().any(|signal| matches!(signal, Signal::Term | Signal::Int | Signal::Quit)) {
+            return true;
+        }
+    }
 }
 
 fn advice(error: &BindError) -> &'static str {

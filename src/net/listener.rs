@@ -8,7 +8,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use mio::net::{TcpListener, UnixListener};
@@ -192,10 +191,11 @@ fn bind_unix(path: &Path, backlog: i32) -> Result<(Kind, Option<SocketFile>), Bi
             return Err(BindError::Other(io::Error::new(io::ErrorKind::AlreadyExists, text)));
         }
         // Gunicorn takes the path from a server that is alive. Asking costs one connect.
-        if UnixStream::connect(path).is_ok() {
-            return Err(BindError::InUse(io::ErrorKind::AddrInUse.into()));
+        match probe(path) {
+            Probe::Stale => fs::remove_file(path).map_err(BindError::Other)?,
+            Probe::Alive => return Err(BindError::InUse(io::ErrorKind::AddrInUse.into())),
+            Probe::Unclear(error) => return Err(BindError::Other(error)),
         }
-        fs::remove_file(path).map_err(BindError::Other)?;
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).map_err(BindError::of)?;
     let bound = sys::with_open_umask(|| SockAddr::unix(path).and_then(|address| socket.bind(&address)));
@@ -204,6 +204,27 @@ fn bind_unix(path: &Path, backlog: i32) -> Result<(Kind, Option<SocketFile>), Bi
         .then(|| inode(path).map(|inode| SocketFile { path: absolute(path), inode, owner: std::process::id() }))
         .flatten();
     Ok((Kind::Unix(UnixListener::from_std(socket.into())), file))
+}
+
+/// What a connect to an existing socket file tells.
+enum Probe {
+    Alive,
+    Stale,
+    Unclear(io::Error),
+}
+
+fn probe(path: &Path) -> Probe {
+    let connected = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
+        .and_then(|socket| socket.connect(&SockAddr::unix(path)?));
+    match connected {
+        Ok(()) => Probe::Alive,
+        Err(error) => match error.kind() {
+            // A full backlog: somebody is there, and busy.
+            io::ErrorKind::WouldBlock => Probe::Alive,
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Probe::Stale,
+            _ => Probe::Unclear(error),
+        },
+    }
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -43,8 +43,11 @@ pub fn leave_at_once() {
         let leave = || -> PyResult<()> {
             py.import("atexit")?.call_method0("_run_exitfuncs")?;
             let sys = py.import("sys")?;
-            for stream in ["stdout", "stderr"] {
-                sys.getattr(stream)?.call_method0("flush")?;
+            for stream in ["stdout", "stderr"].map(|name| sys.getattr(name)) {
+                let stream = stream?;
+                if !stream.is_none() {
+                    stream.call_method0("flush")?;
+                }
             }
             Ok(())
         };
@@ -79,7 +82,7 @@ fn probe(program: &Path) -> Result<PathBuf, String> {
     let (Some(version), Some(executable), true) = (lines.next(), lines.next(), output.status.success()) else {
         return Err(format!("{shown} does not answer like a Python interpreter\n{hint}"));
     };
-    let ours = Python::version_info_before_start();
+    let ours = built_for();
     if version != ours {
         return Err(format!(
             "{shown} is Python {version}, but this program was built for Python {ours}\n\
@@ -89,15 +92,9 @@ fn probe(program: &Path) -> Result<PathBuf, String> {
     Ok(PathBuf::from(executable))
 }
 
-trait BuiltFor {
-    fn version_info_before_start() -> String;
-}
-
-impl BuiltFor for Python<'_> {
-    /// `3.11`: what libpython says of itself; needs no interpreter.
-    fn version_info_before_start() -> String {
-        Python::version_str().split('.').take(2).collect::<Vec<_>>().join(".")
-    }
+/// `3.11`: what libpython says of itself; needs no interpreter.
+fn built_for() -> String {
+    Python::version_str().split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
 fn initialize(executable: &Path, argv: &[OsString]) -> Result<(), String> {

@@ -126,18 +126,28 @@ impl Wake {
         self.reader.as_fd()
     }
 
-    /// Runs handlers that are due and takes what they posted. On the main thread.
-    pub(super) fn notices(&self, py: Python<'_>) -> Notices {
+    /// Sets the wake-up descriptor again and empties the pipe.
+    pub(super) fn renew(&self, py: Python<'_>) {
         sys::discard_bytes(self.reader.as_fd());
-        let looks = self.looks.load(Relaxed).wrapping_add(1);
-        self.looks.store(looks, Relaxed);
-        if looks.is_multiple_of(LOOKS_PER_RENEWAL)
-            && let Err(error) = set_wakeup_descriptor(py, &self.writer)
-        {
+        if let Err(error) = set_wakeup_descriptor(py, &self.writer) {
             log::debug!("cannot set the wake-up descriptor again: {error}");
         }
+    }
+
+    /// Runs handlers that are due and takes what they posted. On the main thread.
+    pub(super) fn notices(&self, py: Python<'_>) -> Notices {
+        let looks = self.looks.load(Relaxed).wrapping_add(1);
+        self.looks.store(looks, Relaxed);
+        if looks.is_multiple_of(LOOKS_PER_RENEWAL) {
+            self.renew(py);
+        }
         if let Err(error) = py.check_signals() {
-            log::error!("Exception in a signal handler of the application\n{}", traceback::text(py, &error));
+            if error.is_instance_of::<PySystemExit>(py) {
+                // A handler of the application's own, which wants the process to end.
+                post(Notice::Quit);
+            } else {
+                log::error!("Exception in a signal handler of the application\n{}", traceback::text(py, &error));
+            }
         }
         if POSTED.load(Relaxed) == 0 {
             return Notices::default();

@@ -17,7 +17,7 @@ pub use epoll::{add_exclusive, remove};
 pub use memory::SharedWords;
 pub use poll::{Interest, wait_for, wait_for_any};
 pub use process::{Death, exit_now, fork, kill, notify_of_parents_death, random_up_to, reap};
-pub use signals::{SignalPipe, block_all, default_all, signal_name, unblock_all};
+pub use signals::{SignalPipe, block_all, default_all, unblock_all};
 pub use socket::{
     discard_bytes, discard_pending, make_blocking, packet_pair, pipe, receive_packet, send_packet, shutdown_write,
     with_open_umask, write_byte,

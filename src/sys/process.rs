@@ -5,7 +5,6 @@ use std::io;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{self, Signal};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 /// How a child ended.
@@ -35,11 +34,25 @@ pub unsafe fn fork() -> io::Result<i32> {
 /// Source: waitid(2), by `si_code` and `si_status`.
 pub fn reap() -> Option<(i32, Death)> {
     loop {
-        return match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
-            Ok(WaitStatus::Exited(pid, code)) => Some((pid.as_raw(), Death::Code(code))),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => Some((pid.as_raw(), Death::Signal(signal as i32))),
-            Err(Errno::EINTR) => continue,
-            Ok(_) | Err(_) => None,
+        // SAFETY: plain data, which waitid(2) fills.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: `info` is ours and writable.
+        let result = unsafe { libc::waitid(libc::P_ALL, 0, &mut info, libc::WEXITED | libc::WNOHANG) };
+        if result != 0 {
+            match Errno::last() {
+                Errno::EINTR => continue,
+                _ => return None,
+            }
+        }
+        // SAFETY: filled for a child, else still zero.
+        let pid = unsafe { info.si_pid() };
+        // SAFETY: as above.
+        let status = unsafe { info.si_status() };
+        return match (pid, info.si_code) {
+            (0, _) => None,
+            (pid, libc::CLD_EXITED) => Some((pid, Death::Code(status))),
+            // A number, not nix's enum: that has no real-time signals, and the kernel has given the child away already.
+            (pid, _) => Some((pid, Death::Signal(status))),
         };
     }
 }

@@ -77,7 +77,8 @@ pub fn unblock_all() {
     let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&SigSet::all()), None);
 }
 
-/// Gives every signal that can be caught its default action, except SIGPIPE and SIGXFSZ, which stay ignored.
+/// Gives signals their default action, except SIGPIPE and SIGXFSZ, which stay ignored, and those of a crash, whose
+/// handlers (faulthandler's, for one) are good in a child too.
 ///
 /// Called in a new child, before signals are unblocked.
 pub fn default_all() {
@@ -85,15 +86,11 @@ pub fn default_all() {
     for signal in Signal::iterator() {
         match signal {
             Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGPIPE | Signal::SIGXFSZ => {}
+            Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGFPE | Signal::SIGILL | Signal::SIGABRT | Signal::SIGSYS => {}
             _ => {
                 // SAFETY: the default action runs no code of ours.
                 let _ = unsafe { sigaction(signal, &default) };
             }
         }
     }
-}
-
-/// `SIGTERM` for 15; `signal 64` for one without a name.
-pub fn signal_name(signal: i32) -> String {
-    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |signal| signal.as_str().to_owned())
 }

@@ -75,20 +75,19 @@ pub fn shutdown_write(socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(shutdown(socket.as_raw_fd(), Shutdown::Write)?)
 }
 
-/// Reads and throws away what waits in `socket`, at most `limit` bytes.
-///
-/// Returns how many bytes went, and whether the peer has ended its side (or the socket has failed).
-pub fn discard_pending(socket: BorrowedFd<'_>, limit: usize) -> (usize, bool) {
+/// Reads and throws away what waits in `socket`. `true`: the peer has ended its side, the socket has failed, or more than
+/// `limit` bytes have come at once.
+pub fn discard_pending(socket: BorrowedFd<'_>, limit: usize) -> bool {
     let mut scratch = [0; 16 * 1024];
     let mut discarded = 0;
     while discarded < limit {
         match recv(socket.as_raw_fd(), &mut scratch, MsgFlags::MSG_DONTWAIT) {
-            Ok(0) => return (discarded, true),
+            Ok(0) => return true,
             Ok(count) => discarded += count,
             Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => return (discarded, false),
-            Err(_) => return (discarded, true),
+            Err(Errno::EAGAIN) => return false,
+            Err(_) => return true,
         }
     }
-    (discarded, false)
+    true
 }

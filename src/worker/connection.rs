@@ -2,6 +2,7 @@
 //! runs the application for it and back, so it never has two owners.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,9 @@ use super::output::Output;
 use crate::app::{App, Origin};
 use crate::http::{self, Event, Limits};
 use crate::net::Stream;
+
+/// Bodies up to this announced length, in bytes, get their final place at once.
+const SIZED_LIMIT: u64 = 256 * 1024;
 
 /// How much of an abandoned request is read and thrown away, so that the client sees our answer and not a reset.
 const LINGER_BYTES: usize = 64 * 1024;
@@ -24,6 +28,8 @@ pub(super) struct Connection<A: App> {
     pub(super) output: Output<A::Piece>,
     pub(super) phase: Phase,
     pub(super) readiness: Readiness,
+    /// Must the connection linger when its last word is out?
+    pub(super) lingers: bool,
     /// Requests so far, the present one included.
     pub(super) requests: u64,
     pub(super) exchange: Record,
@@ -115,6 +121,7 @@ impl<A: App> Connection<A> {
             output: Output::default(),
             phase: Phase::ReadHead,
             readiness: Readiness::default(),
+            lingers: false,
             requests: 0,
             exchange: Record::default(),
         }
@@ -173,6 +180,8 @@ impl<A: App> Connection<A> {
         let head = self.http.head();
         self.body = match head.content_length() {
             _ if head.is_chunked() => Incoming::Growing(Vec::new()),
+            // Room is made as the bytes come, not because a client has announced them.
+            Some(length) if length > SIZED_LIMIT => Incoming::Growing(Vec::new()),
             Some(length) if length > 0 => Incoming::Sized { buffer: app.buffer(length as usize), filled: 0 },
             _ => Incoming::None,
         };
@@ -237,15 +246,14 @@ impl<A: App> Connection<A> {
     pub(super) fn has_unread_input(&self) -> bool {
         self.phase == Phase::ReadHead
             || self.phase == Phase::ReadBody
+            || self.readiness.readable
             || self.http.has_input()
             || matches!(self.body, Incoming::Announced)
     }
 
     /// Throws away what the client still sends after our last word. `true`: it has closed, or sends too much.
     pub(super) fn linger(&mut self) -> bool {
-        use std::os::fd::AsFd;
-        let (_, closed) = crate::sys::discard_pending(self.stream.as_fd(), LINGER_BYTES);
-        closed
+        crate::sys::discard_pending(self.stream.as_fd(), LINGER_BYTES)
     }
 }
 

@@ -19,6 +19,9 @@ use crate::sys::{self, Interest};
 /// More than this much unsent answer, in bytes, makes an iterator wait for its client.
 const RESPONSE_HIGH_WATER: usize = 1024 * 1024;
 
+/// How long a thread waits for a client at a time, before it looks for signals. Short enough for any `timeout`.
+const WAIT: Duration = Duration::from_millis(400);
+
 /// Runs the application for the request that `connection` holds, to the end of the exchange on the application's side.
 ///
 /// Afterwards the connection has its answer queued or written, or is marked as failed.
@@ -30,7 +33,8 @@ pub(super) fn run<A: App>(
     now: Instant,
 ) {
     connection.exchange.started = Some(now);
-    let mut running = Running { connection, shared, date, now, stage: Stage::Unanswered, has_dropped_body: false };
+    let mut running =
+        Running { connection, shared, date, now, stage: Stage::Unanswered, has_dropped_body: false, deadline: None };
     let result = caller.call(&mut running);
     let stage = running.stage;
     settle(connection, result, stage, date, now);
@@ -96,6 +100,8 @@ struct Running<'a, A: App> {
     now: Instant,
     stage: Stage,
     has_dropped_body: bool,
+    /// Of the wait for the client that is going on.
+    deadline: Option<Instant>,
 }
 
 impl<A: App> app::Exchange<A> for Running<'_, A> {
@@ -117,34 +123,13 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         }
     }
 
-    fn receive_body(&mut self) -> Result<A::Buffer, Refusal> {
-        let limit = self.shared.config.body_memory;
-        let deadline = Instant::now() + self.shared.config.body_timeout;
-        let connection = &mut *self.connection;
-        connection.expect_body(&self.shared.app);
-        if self.stage == Stage::Unanswered {
-            connection.output.append(|out| connection.http.send(Outgoing::Continue, out)).map_err(broken)?;
-            flush_until(connection, deadline).map_err(broken)?;
-            // An interim answer is not the answer: an error page may still follow it.
-            connection.exchange.has_sent = false;
+    fn receive_body(&mut self) -> Result<Option<A::Buffer>, Refusal> {
+        let received = self.receive_some();
+        if received.is_err() {
+            // The rest of the body will not be read: the connection closes after the answer.
+            self.connection.body = Incoming::Announced;
         }
-        loop {
-            connection.readiness.readable = true;
-            let progress = connection.read_request(&self.shared.app, limit);
-            match progress {
-                Progress::Request => {
-                    return Ok(connection.body.take().unwrap_or_else(|| A::Buffer::from(Vec::new())));
-                }
-                Progress::Wait => wait_until(connection, Interest::Readable, deadline).map_err(broken)?,
-                Progress::Refuse(Refused::TooLarge) => return Err(self.give_up(Refusal::TooLarge(limit))),
-                Progress::Refuse(Refused::Malformed(error)) => {
-                    return Err(self.give_up(Refusal::Broken(error.to_string())));
-                }
-                Progress::Closed => {
-                    return Err(self.give_up(Refusal::Broken("the client has gone".to_owned())));
-                }
-            }
-        }
+        received
     }
 
     fn respond(&mut self, status: &[u8], fields: &Fields, length: Option<u64>) -> Result<(), Gone> {
@@ -156,8 +141,10 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         let response = Response { status, fields, length, date: self.date.at(self.now), persistence };
         let sent = connection.output.append(|out| connection.http.send(Outgoing::Head(&response), out));
         connection.exchange.status = http::status(status).ok();
-        connection.exchange.fields.clear();
-        connection.exchange.fields.extend_from_slice(fields.lines());
+        if self.shared.logs_access {
+            connection.exchange.fields.clear();
+            connection.exchange.fields.extend_from_slice(fields.lines());
+        }
         self.stage = Stage::Started;
         sent.map_err(|error| self.log_wrong_answer(&error))
     }
@@ -169,9 +156,10 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         }
         let hints = Outgoing::EarlyHints(fields);
         connection.output.append(|out| connection.http.send(hints, out)).map_err(|_| Gone)?;
-        let flushed = connection.flush();
-        connection.exchange.has_sent = false;
-        flushed.map(drop).map_err(|_| Gone)
+        let is_out = connection.flush().map_err(|_| Gone)?;
+        // An interim answer is not the answer: an error page may still follow it, if this one is out as a whole.
+        connection.exchange.has_sent = !is_out;
+        Ok(())
     }
 
     fn send(&mut self, piece: A::Piece, flush: Flush) -> Result<Room, Gone> {
@@ -200,16 +188,16 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         Ok(if self.connection.output.pending() > RESPONSE_HIGH_WATER { Room::Full } else { Room::Yes })
     }
 
-    fn wait_for_room(&mut self) -> Result<(), Gone> {
+    fn wait_for_room(&mut self) -> Result<Room, Gone> {
         let patience = self.shared.config.write_timeout;
-        while self.connection.output.pending() > RESPONSE_HIGH_WATER / 2 {
-            let before = self.connection.output.pending();
-            self.connection.flush().map_err(|_| Gone)?;
-            if self.connection.output.pending() == before {
-                wait_until(self.connection, Interest::Writable, Instant::now() + patience).map_err(|_| Gone)?;
-            }
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + patience);
+        let before = self.connection.output.pending();
+        self.wait(Interest::Writable, deadline).map_err(|_| Gone)?;
+        self.connection.flush().map_err(|_| Gone)?;
+        if self.connection.output.pending() < before {
+            self.deadline = None;
         }
-        Ok(())
+        Ok(if self.connection.output.pending() > RESPONSE_HIGH_WATER / 2 { Room::Full } else { Room::Yes })
     }
 
     fn finish(&mut self) -> Result<(), Gone> {
@@ -255,10 +243,41 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
 }
 
 impl<A: App> Running<'_, A> {
-    /// The body will not be read any more: the connection closes after the answer.
-    fn give_up(&mut self, refusal: Refusal) -> Refusal {
-        self.connection.body = Incoming::Announced;
-        refusal
+    /// One step of [`app::Exchange::receive_body`].
+    fn receive_some(&mut self) -> Result<Option<A::Buffer>, Refusal> {
+        let limit = self.shared.config.body_memory;
+        let patience = self.shared.config.body_timeout;
+        let is_first = self.deadline.is_none();
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + patience);
+        let connection = &mut *self.connection;
+        if is_first {
+            connection.expect_body(&self.shared.app);
+            if self.stage == Stage::Unanswered {
+                connection.output.append(|out| connection.http.send(Outgoing::Continue, out)).map_err(broken)?;
+                flush_until(connection, deadline).map_err(broken)?;
+                // An interim answer is not the answer: an error page may still follow it.
+                connection.exchange.has_sent = false;
+            }
+        }
+        connection.readiness.readable = true;
+        match connection.read_request(&self.shared.app, limit) {
+            Progress::Request => {
+                self.deadline = None;
+                Ok(Some(connection.body.take().unwrap_or_else(|| A::Buffer::from(Vec::new()))))
+            }
+            Progress::Wait => self.wait(Interest::Readable, deadline).map(|()| None).map_err(broken),
+            Progress::Refuse(Refused::TooLarge) => Err(Refusal::TooLarge(limit)),
+            Progress::Refuse(Refused::Malformed(error)) => Err(Refusal::Broken(error.to_string())),
+            Progress::Closed => Err(Refusal::Broken("the client has gone".to_owned())),
+        }
+    }
+
+    /// Waits for the client, at most a moment. That is not application time, so the worker shows that it is alive.
+    ///
+    /// Errors: `deadline` is over, or the socket has failed.
+    fn wait(&self, interest: Interest, deadline: Instant) -> io::Result<()> {
+        self.shared.beat_for_waiting();
+        wait_until(self.connection, interest, deadline, WAIT)
     }
 
     fn log_wrong_answer(&mut self, error: &SendError) -> Gone {
@@ -294,22 +313,24 @@ fn broken(error: impl std::fmt::Display) -> Refusal {
 /// Writes all that is queued, waiting for the client until `deadline`.
 fn flush_until<A: App>(connection: &mut Connection<A>, deadline: Instant) -> io::Result<()> {
     while !connection.flush()? {
-        wait_until(connection, Interest::Writable, deadline)?;
+        wait_until(connection, Interest::Writable, deadline, WAIT)?;
     }
     Ok(())
 }
 
-fn wait_until<A: App>(connection: &Connection<A>, interest: Interest, deadline: Instant) -> io::Result<()> {
-    loop {
-        let rest = deadline.saturating_duration_since(Instant::now());
-        if rest == Duration::ZERO {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the client is too slow"));
-        }
-        match sys::wait_for(connection.stream.as_fd(), interest, Some(rest)) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+/// Waits until the socket is ready, a signal arrives, or `most` is over. Errors: `deadline` is over, or it has failed.
+fn wait_until<A: App>(
+    connection: &Connection<A>,
+    interest: Interest,
+    deadline: Instant,
+    most: Duration,
+) -> io::Result<()> {
+    let rest = deadline.saturating_duration_since(Instant::now());
+    if rest == Duration::ZERO {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "the client is too slow"));
+    }
+    match sys::wait_for(connection.stream.as_fd(), interest, Some(rest.min(most))) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        Ok(_) | Err(_) => Ok(()),
     }
 }

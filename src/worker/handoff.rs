@@ -1,4 +1,5 @@
-//! Several application threads: a thread of its own drives the reactor and hands complete requests over, in batches.
+//! Several application threads: a thread of its own drives the reactor and hands complete requests over: all that are ready
+//! at once, and back in batches too.
 //!
 //! The main thread takes no requests. It waits for signals, because only there do an application's handlers run.
 #![allow(clippy::disallowed_methods)] // These are loops that read the clock.
@@ -6,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,9 +20,6 @@ use super::reactor::{self, Interrupts, Reactor, Turn};
 use super::{Ended, Setup, Shared, exchange};
 use crate::app::{App, Caller, Notices};
 use crate::sys;
-
-/// How many requests a thread takes at most before it lets go of the queue: few, so that the others get some.
-const BATCH: usize = 4;
 
 /// How long application threads get to leave after the reactor has: they have nothing left to do by then.
 const PARTING: Duration = Duration::from_secs(1);
@@ -86,27 +85,40 @@ pub(super) fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
     }
 }
 
-/// An application thread: runs requests until the desk closes.
+/// An application thread: runs requests until the desk closes. It takes one at a time: what waits behind a slow one
+/// belongs to whichever thread is free next.
 fn serve<A: App>(desk: &Arc<Desk<A>>, caller: &mut dyn Caller<A>) {
     let mut date = Date::default();
-    let mut jobs = Vec::with_capacity(BATCH);
     loop {
-        if !desk.try_take(&mut jobs) {
-            let mut is_open = true;
-            caller.detached(&mut || is_open = desk.wait_for_jobs(&mut jobs));
-            if !is_open {
-                return;
-            }
+        let mut next = desk.try_take();
+        if next.is_none() {
+            caller.detached(&mut || next = desk.wait_for_job());
         }
-        for (token, mut connection) in jobs.drain(..) {
+        let Some((token, mut connection)) = next else { return };
+        let run = AssertUnwindSafe(|| {
             exchange::run(&mut connection, caller, &desk.shared, &mut date, Instant::now());
-            desk.put_back((token, connection));
+        });
+        if catch_unwind(run).is_err() {
+            // A bug of ours, and the hook has printed it. It costs this connection, not the thread.
+            connection.readiness.failed = true;
         }
+        desk.put_back((token, connection));
+    }
+}
+
+/// Closes the desk and calls the main thread when the reactor's thread ends, however it ends.
+struct Closing<'a, A: App>(&'a Desk<A>, &'a OwnedFd);
+
+impl<A: App> Drop for Closing<'_, A> {
+    fn drop(&mut self) {
+        self.0.close();
+        ring(self.1);
     }
 }
 
 /// The reactor's thread: never attached.
 fn drive<A: App>(mut reactor: Reactor<A>, desk: &Desk<A>, attract: &OwnedFd) -> Result<Ended, String> {
+    let _closing = Closing(desk, attract);
     let mut events = reactor::events();
     let mut done = Vec::new();
     reactor.report_booted();
@@ -139,8 +151,6 @@ fn drive<A: App>(mut reactor: Reactor<A>, desk: &Desk<A>, attract: &OwnedFd) -> 
         }
     };
     reactor.finish_log();
-    desk.close();
-    ring(attract);
     ended
 }
 
@@ -155,7 +165,7 @@ fn attend<A: App>(app: &Arc<A>, desk: &Arc<Desk<A>>, attention: &OwnedFd) -> Res
         {
             return Err(format!("cannot wait for signals: {error}"));
         }
-        sys::discard_bytes(attention);
+        watched.iter().for_each(|descriptor| sys::discard_bytes(*descriptor));
         let interrupts = std::mem::take(&mut lock(&desk.tray).interrupts);
         let notices = app.attached(|caller| {
             for notice in interrupts {
@@ -175,23 +185,22 @@ fn attend<A: App>(app: &Arc<A>, desk: &Arc<Desk<A>>, attention: &OwnedFd) -> Res
 }
 
 impl<A: App> Desk<A> {
-    /// Takes jobs if any wait.
-    fn try_take(&self, jobs: &mut Vec<Job<A>>) -> bool {
-        let mut queue = lock(&self.queue);
-        queue.take_batch(jobs)
+    /// Takes a job if one waits.
+    fn try_take(&self) -> Option<Job<A>> {
+        lock(&self.queue).jobs.pop_front()
     }
 
-    /// Waits for jobs and takes some. `false`: the desk has closed; the thread is counted out.
-    fn wait_for_jobs(&self, jobs: &mut Vec<Job<A>>) -> bool {
+    /// Waits for a job. `None`: the desk has closed; the thread is counted out.
+    fn wait_for_job(&self) -> Option<Job<A>> {
         let mut queue = lock(&self.queue);
         loop {
-            if queue.take_batch(jobs) {
-                return true;
+            if let Some(job) = queue.jobs.pop_front() {
+                return Some(job);
             }
             if queue.is_closed {
                 queue.threads -= 1;
                 self.changed.notify_all();
-                return false;
+                return None;
             }
             queue.idle_threads += 1;
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -237,15 +246,6 @@ impl<A: App> Desk<A> {
         let waited = self.changed.wait_timeout_while(queue, patience, |queue| queue.threads > 0);
         let (queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         queue.threads == 0
-    }
-}
-
-impl<A: App> Queue<A> {
-    /// Takes a fair share: one job each while threads are idle, a few when all are busy.
-    fn take_batch(&mut self, jobs: &mut Vec<Job<A>>) -> bool {
-        let share = self.jobs.len().div_ceil(self.threads.max(1)).min(BATCH);
-        jobs.extend(self.jobs.drain(..share));
-        share > 0
     }
 }
 

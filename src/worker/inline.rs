@@ -4,12 +4,15 @@
 //! handlers, `asyncio.run` and the like work in it.
 #![allow(clippy::disallowed_methods)] // This is one of the loops that read the clock.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::date::Date;
 use super::reactor::{self, Interrupts, Reactor, Turn};
 use super::{Ended, Setup, Shared, exchange};
 use crate::app::{App, Caller};
+
+/// Orders do not wait for the end of a batch that takes longer than this.
+const LONG_BATCH: Duration = Duration::from_millis(100);
 
 /// As [`super::run`].
 pub(super) fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
@@ -50,14 +53,25 @@ fn run_requests<A: App>(
     shared: &Shared<A>,
     date: &mut Date,
 ) -> Turn {
+    let mut looked_at = Instant::now();
     for _ in 0..reactor.ready_count() {
         let Some((token, mut connection)) = reactor.next_request() else { break };
         reactor.beat_in_application();
         exchange::run(&mut connection, caller, shared, date, Instant::now());
-        reactor.give_back(token, connection, Instant::now());
-        let turn = reactor.obey(caller.notices(), Instant::now());
+        let now = Instant::now();
+        reactor.give_back(token, connection, now);
+        let turn = reactor.obey(caller.notices(), now);
         if let Turn::Leave(_) = turn {
             return turn;
+        }
+        if now.duration_since(looked_at) > LONG_BATCH {
+            looked_at = now;
+            let mut interrupts = Interrupts::new();
+            let ended = reactor.read_orders(now, &mut interrupts);
+            interrupts.into_iter().for_each(|notice| caller.interrupt(notice));
+            if let Some(ended) = ended {
+                return Turn::Leave(ended);
+            }
         }
     }
     reactor.obey(caller.notices(), Instant::now())

@@ -25,9 +25,10 @@ use mio::Registry;
 
 use crate::app::App;
 use crate::config::Config;
-use crate::ipc::{WorkerEnd, WorkerLine};
+use crate::ipc::{Activity, WorkerEnd, WorkerLine};
 use crate::logging::access::AccessLog;
 use crate::net::Listener;
+use crate::sys::Monotonic;
 
 /// What a worker is given at birth.
 pub struct Setup<A> {
@@ -72,11 +73,21 @@ struct Shared<A> {
     config: Arc<Config>,
     /// For a connection that leaves the reactor on another thread.
     registry: Registry,
+    /// Is there an access log?
+    logs_access: bool,
+    line: WorkerLine,
     /// Every answer from now on says `Connection: close`.
     is_draining: AtomicBool,
 }
 
 impl<A> Shared<A> {
+    /// The one application thread waits for a client; with several, the reactor's own thread shows that all is well.
+    fn beat_for_waiting(&self) {
+        if self.config.threads == 1 {
+            self.line.beat(Activity::Polling, Monotonic::now());
+        }
+    }
+
     fn is_draining(&self) -> bool {
         self.is_draining.load(std::sync::atomic::Ordering::Relaxed)
     }

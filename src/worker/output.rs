@@ -8,6 +8,12 @@ use crate::net::Stream;
 /// Pieces up to this size are copied behind the head: cheaper than a second slice in the system call. Measured.
 const COPY_LIMIT: usize = 4096;
 
+/// From so many written bytes on, memory is moved together rather than grown.
+const COMPACT_LIMIT: usize = 64 * 1024;
+
+/// Memory beyond this is not worth keeping for the next answer.
+const MOST_KEPT: usize = 64 * 1024;
+
 /// How many slices one system call gets. The kernel takes up to 1024; more than a few gain nothing.
 const MAX_SLICES: usize = 16;
 
@@ -88,12 +94,14 @@ impl<P: AsRef<[u8]>> Output<P> {
 
     /// Gives the memory of an empty queue away.
     pub(super) fn take_memory(&mut self) -> Option<Vec<u8>> {
-        (self.pending == 0 && self.tail.capacity() > 0).then(|| {
-            self.written = 0;
-            let mut memory = std::mem::take(&mut self.tail);
-            memory.clear();
-            memory
-        })
+        (self.pending == 0 && self.tail.capacity() > 0)
+            .then(|| {
+                self.written = 0;
+                let mut memory = std::mem::take(&mut self.tail);
+                memory.clear();
+                memory
+            })
+            .filter(|memory| memory.capacity() <= MOST_KEPT)
     }
 
     /// Takes (empty) memory for small pieces, if it has none.
@@ -142,6 +150,10 @@ impl<P: AsRef<[u8]>> Output<P> {
         if self.written == self.tail.len() {
             self.tail.clear();
             self.written = 0;
+        } else if self.written >= COMPACT_LIMIT && self.written * 2 >= self.tail.len() {
+            // A client that always lags a little never empties the queue: what it has taken must not pile up.
+            self.tail.drain(..self.written);
+            self.written = 0;
         }
     }
 }
@@ -188,6 +200,18 @@ mod tests {
             assert_eq!(drain(&mut output, take), want, "taking {take}");
             assert_eq!(output.pending(), 0);
         }
+    }
+
+    #[test]
+    fn a_client_that_always_lags_does_not_make_it_grow() {
+        let mut output: Output<Vec<u8>> = Output::default();
+        output.push(vec![0; 4096], 4096);
+        for _ in 0..10_000 {
+            output.push(vec![0; 1000], 1000);
+            output.advance(1000);
+        }
+        assert_eq!(output.pending(), 4096);
+        assert!(output.tail.capacity() < 4 * COMPACT_LIMIT, "{}", output.tail.capacity());
     }
 
     #[test]

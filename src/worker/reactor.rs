@@ -92,6 +92,8 @@ impl<A: App> Reactor<A> {
             app: setup.app,
             config: setup.config,
             registry: registry.try_clone()?,
+            logs_access: setup.access.is_some(),
+            line: setup.line.clone(),
             is_draining: AtomicBool::new(false),
         });
         registry.register(&mut SourceFd(&setup.ipc.as_fd().as_raw_fd()), IPC, Interest::READABLE)?;
@@ -150,7 +152,9 @@ impl<A: App> Reactor<A> {
         for moment in [self.deadlines.next(), self.listeners.paused_until(), drain].into_iter().flatten() {
             until = until.min(moment);
         }
-        let patience = if self.ready.is_empty() { until.saturating_duration_since(now) } else { Duration::ZERO };
+        let has_left = self.drain.is_some_and(|drain| drain.is_over(self.slots.count(), now));
+        let is_waiting = self.ready.is_empty() && !has_left;
+        let patience = if is_waiting { until.saturating_duration_since(now) } else { Duration::ZERO };
         match self.poll.poll(events, Some(patience)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 events.clear();
@@ -162,17 +166,18 @@ impl<A: App> Reactor<A> {
 
     /// Handles what has happened: events, deadlines, orders.
     pub(super) fn turn(&mut self, events: &Events, now: Instant, interrupts: &mut Interrupts) -> Turn {
+        let mut has_orders = false;
         for event in events {
             match event.token() {
-                IPC => {
-                    if let Some(ended) = self.read_orders(now, interrupts) {
-                        return Turn::Leave(ended);
-                    }
-                }
+                IPC => has_orders = true,
                 WAKE | MAILBOX => {}
                 token if let Some(index) = self.listeners.index(token) => self.accept(index, now),
                 token => self.socket_event(token, event, now),
             }
+        }
+        // After the listeners: who was woken for a connection must take it before it looks away.
+        if has_orders && let Some(ended) = self.read_orders(now, interrupts) {
+            return Turn::Leave(ended);
         }
         self.expire(now);
         let has_room = self.drain.is_none() && self.slots.count() < self.config().worker_connections;
@@ -311,7 +316,7 @@ impl<A: App> Reactor<A> {
 
     /// Reads on, until a request is complete or nothing more is here.
     fn read(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
-        if connection.phase == Phase::Idle
+        if connection.http.wants_buffer()
             && let Some(buffer) = self.spare_input.pop()
         {
             connection.http.lend_buffer(buffer);
@@ -383,7 +388,9 @@ impl<A: App> Reactor<A> {
                 }
             }
             Err(_) => {
-                self.end_exchange(&connection);
+                if connection.exchange.started.is_some() {
+                    self.end_exchange(&connection);
+                }
                 self.close(token, connection);
             }
         }
@@ -417,6 +424,7 @@ impl<A: App> Reactor<A> {
 
     /// Says our last word, and closes; lingers if the client may still be sending, since a reset would eat our answer.
     fn finish_writing(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
+        connection.lingers |= connection.has_unread_input();
         match connection.flush() {
             Ok(true) => {}
             Ok(false) => {
@@ -429,7 +437,7 @@ impl<A: App> Reactor<A> {
             }
             Err(_) => return self.close(token, connection),
         }
-        if !connection.has_unread_input() || connection.readiness.failed {
+        if !connection.lingers || connection.readiness.failed {
             return self.close(token, connection);
         }
         connection.stream.finish();
@@ -532,6 +540,9 @@ impl<A: App> Reactor<A> {
             Phase::ReadHead if is_silent => self.close(token, connection),
             Phase::ReadHead | Phase::ReadBody => {
                 exchange::answer_with_error(&mut connection, 408, "", self.date.at(now));
+                if connection.phase == Phase::ReadBody {
+                    self.log_access(&connection);
+                }
                 self.finish_writing(token, connection, now);
             }
             Phase::WriteBody => {
@@ -546,7 +557,8 @@ impl<A: App> Reactor<A> {
 
     // --- orders -----------------------------------------------------------------------------------------
 
-    fn read_orders(&mut self, now: Instant, interrupts: &mut Interrupts) -> Option<Ended> {
+    /// Takes the orders that have come over ipc. `Some`: leave at once.
+    pub(super) fn read_orders(&mut self, now: Instant, interrupts: &mut Interrupts) -> Option<Ended> {
         loop {
             match self.ipc.as_ref()?.next() {
                 Received::Nothing => return None,
@@ -614,14 +626,14 @@ impl<A: App> Reactor<A> {
         self.listeners.close(&self.poll);
         for token in self.slots.tokens_here() {
             let Some(connection) = self.slots.take(token) else { continue };
-            let is_waiting = match connection.phase {
-                Phase::Idle => true,
-                Phase::ReadHead => connection.requests == 0 && !connection.http.has_input(),
-                Phase::ReadBody | Phase::AwaitApp | Phase::WriteBody | Phase::Linger => false,
+            let until = match connection.phase {
+                Phase::Idle => Some(drain.idle_until),
+                Phase::ReadHead if connection.requests == 0 && !connection.http.has_input() => Some(drain.silent_until),
+                Phase::ReadHead | Phase::ReadBody | Phase::AwaitApp | Phase::WriteBody | Phase::Linger => None,
             };
             self.slots.put(token, connection);
-            if is_waiting {
-                self.set_deadline(token, Some(drain.idle_until));
+            if until.is_some() {
+                self.set_deadline(token, until);
             }
         }
     }

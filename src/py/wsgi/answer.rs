@@ -1,5 +1,7 @@
 //! One call of the application: from the environ to the end of its iterable, and `close()`, always.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use pyo3::exceptions::{PyBrokenPipeError, PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
@@ -32,6 +34,11 @@ impl From<Gone> for Stop {
 }
 
 impl Stop {
+    /// Has the client gone?
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone)
+    }
+
     /// For `write()`, whose caller is the application.
     pub(super) fn into_exception(self) -> PyErr {
         match self {
@@ -59,7 +66,7 @@ pub(super) fn call(
         },
     };
     let state = responder.state.clone();
-    state.answer().restart();
+    state.restart();
     let environ = match environ::build(py, wsgi, tools, exchange, &state) {
         Ok(environ) => environ,
         Err(environ::Unfit::Status(status)) => return Err(Failure::Request(status)),
@@ -78,6 +85,11 @@ pub(super) fn call(
         // Some applications end a connection that they took over this way.
         Err(Stop::Raised(error)) if exchange.is_taken_over() && error.is_instance_of::<PyStopIteration>(py) => Ok(()),
         Err(Stop::Gone) if exchange.is_taken_over() => Ok(()),
+        // The application let the exception of `write()` pass: that is no fault of its own.
+        Err(Stop::Raised(_)) if state.is_gone.load(Relaxed) => {
+            log::debug!("Ignored premature client disconnection. {}", request_line(exchange));
+            Err(Failure::Gone)
+        }
         Err(Stop::Gone) => {
             log::debug!("Ignored premature client disconnection. {}", request_line(exchange));
             Err(Failure::Gone)
@@ -113,12 +125,11 @@ fn run(
     let iterable = wsgi.callable.bind(py).call1((environ, responder.start.bind(py)))?;
     let sent = send_all(py, state, &iterable);
     let closed = close(&iterable);
-    sent?;
     if let Err(error) = closed {
-        // The answer is out; only the log can still be told.
+        // The answer is out, or has failed for a reason of its own: only the log can still be told.
         log::error!("Exception in close() of a response\n{}", traceback::text(py, &error));
     }
-    Ok(())
+    sent
 }
 
 /// Source: PEP 3333, "the application's close() method must be called", whatever happened before.
@@ -195,9 +206,11 @@ fn send_whole(py: Python<'_>, state: &State, body: Option<&Bound<'_, PyBytes>>) 
 /// Sends the head, if it is due, and one piece of the body.
 pub(super) fn send_piece(py: Python<'_>, state: &State, piece: Piece) -> Result<(), Stop> {
     begin(state, None)?;
-    let room = state.link.with(|exchange| exchange.send(piece, Flush::Now))??;
-    if room == Room::Full {
-        state.link.with_detached(py, |exchange| exchange.wait_for_room())??;
+    let mut room = state.link.with(|exchange| exchange.send(piece, Flush::Now))??;
+    while room == Room::Full {
+        room = state.link.with_detached(py, |exchange| exchange.wait_for_room())??;
+        // Signals are heard meanwhile; an order to leave at once ends the wait.
+        py.check_signals()?;
     }
     Ok(())
 }

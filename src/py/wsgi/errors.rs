@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 /// The stream. One per worker; its lock makes lines of two threads follow each other.
 #[pyclass(frozen, module = "indrik")]
@@ -22,23 +23,25 @@ impl ErrorStream {
 impl ErrorStream {
     /// Adds `text` (str); complete lines are logged. Returns how many characters were taken.
     #[pyo3(signature = (text, /))]
-    fn write(&self, text: &str) -> usize {
+    fn write(&self, text: &Bound<'_, PyString>) -> usize {
+        // Lone surrogates cannot be written; they are replaced, since an error message must not raise.
+        let lossy = text.to_string_lossy();
         let mut partial = self.partial();
-        partial.push_str(text);
+        partial.push_str(&lossy);
         if let Some(end) = partial.rfind('\n') {
             for line in partial[..end].lines() {
                 log::error!("{line}");
             }
             partial.drain(..=end);
         }
-        text.chars().count()
+        lossy.chars().count()
     }
 
     /// Adds each of `lines`.
     #[pyo3(signature = (lines, /))]
     fn writelines(&self, lines: &Bound<'_, PyAny>) -> PyResult<()> {
         for line in lines.try_iter()? {
-            self.write(&line?.extract::<String>()?);
+            self.write(line?.cast::<PyString>()?);
         }
         Ok(())
     }

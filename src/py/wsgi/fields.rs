@@ -91,7 +91,8 @@ impl FieldCache {
         if slot.name != name || name.is_empty() {
             *slot = Slot::empty();
             if !name.contains(&b'_') {
-                slot.key = Some(PyString::intern(py, &environ_key(name)).unbind());
+                // Not interned: some versions of CPython never free interned strings, and names come from clients.
+                slot.key = Some(PyString::new(py, &environ_key(name)).unbind());
                 slot.meaning = scheme_value(name).map_or(Meaning::Plain, Meaning::Scheme);
             }
             if name.len() <= MAX_NAME {

@@ -32,6 +32,8 @@ enum Source {
     Complete(Py<PyBytes>),
     /// Still with the client.
     Announced(Arc<State>),
+    /// It did not come; the text says why.
+    Failed(String),
 }
 
 impl Input {
@@ -67,20 +69,29 @@ impl Input {
         let state = match &self.reading().source {
             Source::Empty | Source::Complete(_) => return Ok(()),
             Source::Announced(state) => state.clone(),
+            Source::Failed(text) => return Err(PyOSError::new_err(text.clone())),
         };
-        let received = state.link.with_detached(py, |exchange| exchange.receive_body())?;
-        let source = match received {
-            Ok(buffer) => Source::Complete(buffer.into_python(py).unbind()),
+        let received = loop {
+            match state.link.with_detached(py, |exchange| exchange.receive_body())? {
+                Ok(Some(buffer)) => break Ok(buffer),
+                // Signals are heard meanwhile; an order to leave at once ends the wait.
+                Ok(None) => py.check_signals()?,
+                Err(refusal) => break Err(refusal),
+            }
+        };
+        let (source, failed) = match received {
+            Ok(buffer) => (Source::Complete(buffer.into_python(py).unbind()), None),
             Err(refusal) => {
                 state.link.refuse(match refusal {
                     Refusal::TooLarge(_) => 413,
                     Refusal::Broken(_) => 400,
                 });
-                return Err(PyOSError::new_err(refusal.to_string()));
+                let text = refusal.to_string();
+                (Source::Failed(text.clone()), Some(PyOSError::new_err(text)))
             }
         };
         self.reading().source = source;
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Takes bytes from the position on: `choose` is given the rest and says how many.

@@ -55,6 +55,7 @@ pub struct Wsgi {
     /// Environ keys that the access log wants.
     variables: Vec<String>,
     main_thread: std::thread::ThreadId,
+    is_multithread: bool,
 }
 
 impl Wsgi {
@@ -62,13 +63,18 @@ impl Wsgi {
     ///
     /// `variables`: environ keys that the access log wants. Errors: the interpreter is out of memory.
     pub fn new(application: Loaded, server: &Server, wake: Wake, variables: Vec<String>) -> Result<Self, String> {
-        let template = Python::attach(|py| Template::new(py, server));
+        let template = Python::attach(|py| {
+            // An event loop that the import has run may have taken the wake-up descriptor away.
+            wake.renew(py);
+            Template::new(py, server)
+        });
         Ok(Self {
             callable: application.0,
             template: template.map_err(|error| format!("cannot prepare environ: {error}"))?,
             wake,
             variables,
             main_thread: std::thread::current().id(),
+            is_multithread: server.is_multithread,
         })
     }
 }
@@ -83,7 +89,9 @@ impl App for Wsgi {
             let tools = TOOLS.take().unwrap_or_default();
             let is_main = std::thread::current().id() == self.main_thread;
             let mut caller = Attached { py, wsgi: self, tools, is_main };
+            let was_attached = IS_ATTACHED.replace(true);
             let result = work(&mut caller);
+            IS_ATTACHED.set(was_attached);
             TOOLS.set(Some(caller.tools));
             result
         })
@@ -91,7 +99,7 @@ impl App for Wsgi {
 
     fn buffer(&self, len: usize) -> Buffer {
         // Detached (another thread than the application's drives the reactor), plain memory has to do.
-        if strings::is_attached() { Buffer::bytes(len) } else { Buffer::from(vec![0; len]) }
+        if IS_ATTACHED.get() { Buffer::bytes(len) } else { Buffer::from(vec![0; len]) }
     }
 
     fn start_thread(self: &Arc<Self>, index: usize, work: ThreadWork<Self>) -> Result<(), String> {
@@ -133,6 +141,9 @@ struct Tools {
 
 thread_local! {
     static TOOLS: Cell<Option<Tools>> = const { Cell::new(None) };
+    /// Is this thread inside [`App::attached`], and not waiting? CPython's own answer is always yes where
+    /// subinterpreters exist.
+    static IS_ATTACHED: Cell<bool> = const { Cell::new(false) };
 }
 
 struct Attached<'py, 'a> {
@@ -155,11 +166,20 @@ impl Caller<Wsgi> for Attached<'_, '_> {
     }
 
     fn detached(&mut self, wait: &mut (dyn FnMut() + Send)) {
+        IS_ATTACHED.set(false);
         self.py.detach(wait);
+        IS_ATTACHED.set(true);
     }
 
     fn notices(&mut self) -> Notices {
-        if self.is_main { self.wsgi.wake.notices(self.py) } else { Notices::default() }
+        if !self.is_main {
+            return Notices::default();
+        }
+        if self.wsgi.is_multithread {
+            // The main thread only waits for signals here, so it looks seldom.
+            self.wsgi.wake.renew(self.py);
+        }
+        self.wsgi.wake.notices(self.py)
     }
 
     fn interrupt(&mut self, notice: Notice) {

@@ -1,6 +1,7 @@
 //! `start_response` and the `write` it returns. What the application says is judged and serialised at once; nothing of
 //! Python is kept.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
@@ -27,6 +28,11 @@ pub(super) struct Responder {
 pub(super) struct State {
     pub(super) link: Link,
     answer: Mutex<Answer>,
+    /// Memory for the next answer: what the application says is judged outside of any lock, since judging may run code
+    /// of the application.
+    spare: Mutex<Answer>,
+    /// Has `write()` found that the client has gone?
+    pub(super) is_gone: AtomicBool,
 }
 
 /// What the application has said of its answer.
@@ -53,11 +59,26 @@ impl Responder {
         // Ours and, for the object, the bound method's; for `write` the object's.
         let counts =
             [self.start.bind(py), self.object.bind(py).as_any(), self.write.bind(py).as_any()].map(strings::references);
-        counts == [1, 2, 2]
+        // Ours, the two objects' and the thread's; a body that was announced and not read holds another.
+        counts == [1, 2, 2] && Arc::strong_count(&self.state) == 4
     }
 }
 
 impl State {
+    /// Forgets the last exchange.
+    pub(super) fn restart(&self) {
+        self.answer().restart();
+        self.is_gone.store(false, Relaxed);
+    }
+
+    fn take_spare(&self) -> Answer {
+        std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn keep_spare(&self, answer: Answer) {
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
     pub(super) fn answer(&self) -> MutexGuard<'_, Answer> {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -72,6 +93,15 @@ impl Answer {
 
     pub(super) fn is_started(&self) -> bool {
         !self.status.is_empty()
+    }
+
+    /// May `start_response` be called now?
+    fn verdict(&self, has_exc_info: bool) -> Verdict {
+        match has_exc_info {
+            true if self.is_sent => Verdict::TooLate,
+            false if self.is_started() => Verdict::Twice,
+            true | false => Verdict::Fine,
+        }
     }
 
     fn set(&mut self, status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -130,7 +160,7 @@ pub(super) struct StartResponse {
 impl StartResponse {
     /// Begins the answer. `status`: `"200 OK"`; `headers`: list of (name, value) tuples of str; `exc_info`: as
     /// `sys.exc_info()`, to replace an answer of which nothing is sent. Returns `write(bytes)`. Source: PEP 3333.
-    #[pyo3(signature = (status, headers, exc_info=None, /))]
+    #[pyo3(signature = (status, headers, exc_info=None))]
     fn start_response(
         &self,
         py: Python<'_>,
@@ -138,15 +168,43 @@ impl StartResponse {
         headers: &Bound<'_, PyAny>,
         exc_info: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<Write>> {
-        let mut answer = self.state.answer();
-        match exc_info {
-            Some(exc_info) if answer.is_sent => return Err(reraised(exc_info)?),
-            Some(_) => {}
-            None if answer.is_started() => return Err(PyAssertionError::new_err("Response headers already set!")),
-            None => {}
-        }
-        answer.set(status, headers).inspect_err(|_| answer.restart())?;
+        let exc_info = exc_info.filter(|exc_info| !exc_info.is_none());
+        let verdict = self.state.answer().verdict(exc_info.is_some());
+        verdict.into_result(exc_info)?;
+        let mut fresh = self.state.take_spare();
+        fresh.set(status, headers)?;
+        let verdict = {
+            let mut answer = self.state.answer();
+            let verdict = answer.verdict(exc_info.is_some());
+            if verdict == Verdict::Fine {
+                std::mem::swap(&mut *answer, &mut fresh);
+            }
+            verdict
+        };
+        self.state.keep_spare(fresh);
+        verdict.into_result(exc_info)?;
         Ok(self.write.clone_ref(py))
+    }
+}
+
+/// Whether an answer may be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Fine,
+    /// Without `exc_info` it may be begun once.
+    Twice,
+    /// Its head is on its way: it can no longer be replaced.
+    TooLate,
+}
+
+impl Verdict {
+    /// Errors: AssertionError; where it is too late, the exception that the application wanted to report.
+    fn into_result(self, exc_info: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        match (self, exc_info) {
+            (Self::TooLate, Some(exc_info)) => Err(reraised(exc_info)?),
+            (Self::Twice, _) => Err(PyAssertionError::new_err("Response headers already set!")),
+            (Self::Fine | Self::TooLate, _) => Ok(()),
+        }
     }
 }
 
@@ -175,6 +233,9 @@ impl Write {
         if bytes.as_bytes().is_empty() {
             return Ok(());
         }
-        answer::send_piece(py, &self.state, Piece::new(bytes)).map_err(answer::Stop::into_exception)
+        answer::send_piece(py, &self.state, Piece::new(bytes)).map_err(|stop| {
+            self.state.is_gone.fetch_or(stop.is_gone(), Relaxed);
+            stop.into_exception()
+        })
     }
 }

@@ -1,15 +1,9 @@
 //! Native strings (PEP 3333): bytes as Latin-1 text, and text as Latin-1 bytes, without a detour over Rust strings.
-//! Beside them the two other questions to CPython that PyO3 has no safe form of.
+//! Beside them a question to CPython that PyO3 has no safe form of.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-
-/// Is this thread attached? For code that is called either way.
-pub(super) fn is_attached() -> bool {
-    // SAFETY: may be called at any time once an interpreter exists.
-    unsafe { ffi::PyGILState_Check() != 0 }
-}
 
 /// How many references to `object` there are.
 pub(super) fn references(object: &Bound<'_, PyAny>) -> isize {
