@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,7 +77,7 @@ fn serve_with_python(invocation: Invocation) -> i32 {
             return exit::CONFIG;
         }
     };
-    let config = match site.read().and_then(|config| site.apply().map(|()| config)) {
+    let config = match site.read().and_then(|config| site.keep().map(|()| config)) {
         Ok(config) => config,
         Err(text) => {
             complain(&text);
@@ -93,7 +94,7 @@ fn serve_with_python(invocation: Invocation) -> i32 {
         complain("No application module specified.");
         return exit::CONFIG;
     }
-    if let Err(text) = start_logging(&config) {
+    if let Err(text) = check_logs(&config).and_then(|()| start_logging(&config)) {
         complain(&text);
         return exit::CONFIG;
     }
@@ -102,7 +103,13 @@ fn serve_with_python(invocation: Invocation) -> i32 {
     signals::forget_keyboard_interrupt();
     match master::run(&mut site, config) {
         Ended::Stopped(code) => code,
-        Ended::Born(born) => work(*born),
+        Ended::Born(born) => {
+            // Its generation's settings may not be the master's yet.
+            if let Err(text) = site.apply(&born.config).and_then(|()| start_logging(&born.config)) {
+                log::error!("{text}");
+            }
+            work(*born)
+        }
     }
 }
 
@@ -139,16 +146,6 @@ impl Site {
     /// Reads the settings: at start and at each reload. The settings file sees the directory of `chdir`, as far as the
     /// command line names one. Errors: everything that is wrong with a setting; nothing has changed then.
     fn read(&mut self) -> Result<Arc<Config>, String> {
-        let read = self.read_in_place();
-        if read.is_err()
-            && let Some(directory) = &self.directory
-        {
-            enter(directory)?;
-        }
-        read
-    }
-
-    fn read_in_place(&mut self) -> Result<Arc<Config>, String> {
         let before = config::resolve(&without_file(&self.layers), &self.start).map_err(|error| error.to_string())?.0;
         enter(&before.chdir)?;
         let file = self.run_settings_file()?;
@@ -161,16 +158,22 @@ impl Site {
         Ok(config)
     }
 
-    /// Applies what this process itself takes from the settings that were read last.
-    fn apply(&mut self) -> Result<(), String> {
-        let Some((config, layers, warnings)) = self.read.take() else { return Ok(()) };
+    /// Applies what a process takes from settings: directory, paths, environment, logs.
+    fn apply(&mut self, config: &Config) -> Result<(), String> {
+        enter(&config.chdir)?;
         for directory in &config.pythonpath {
             environment::insert_path(directory)?;
         }
+        self.directory = Some(config.chdir.clone());
+        self.set_variables(config)
+    }
+
+    /// The settings that were read last are those of this process.
+    fn keep(&mut self) -> Result<(), String> {
+        let Some((config, layers, warnings)) = self.read.take() else { return Ok(()) };
         self.layers = layers;
         self.warnings = warnings;
-        self.directory = Some(config.chdir.clone());
-        self.set_variables(&config)
+        self.apply(&config)
     }
 
     fn run_settings_file(&self) -> Result<Raw, String> {
@@ -216,7 +219,7 @@ impl Crew for Site {
         if !std::mem::replace(&mut self.has_forked, true) {
             let threads = fork::other_threads();
             if threads > 0 {
-                log::info!("{threads} threads of the settings file stay behind in the master when workers are forked");
+                log::info!("threads that the settings file has started stay behind in the master at a fork: {threads}");
             }
         }
         Ok(match fork::fork()? {
@@ -226,21 +229,28 @@ impl Crew for Site {
     }
 
     fn reread(&mut self) -> Result<Arc<Config>, String> {
-        let config = self.read()?;
+        let config = self.read();
+        if let Some(directory) = &self.directory {
+            enter(directory)?;
+        }
+        let config = config?;
         if config.wsgi_app.is_none() {
             return Err("No application module specified.".to_owned());
         }
+        check_logs(&config)?;
         Ok(config)
     }
 
-    fn adopt(&mut self) -> Result<(), String> {
-        if let Some((config, ..)) = &self.read {
-            start_logging(config)?;
-            sys::set_title(&title("master", config));
+    fn adopt(&mut self) {
+        let Some((config, ..)) = &self.read else { return };
+        let config = config.clone();
+        for done in [self.keep(), start_logging(&config)] {
+            if let Err(text) = done {
+                log::error!("{text}");
+            }
         }
-        self.apply()?;
+        sys::set_title(&title("master", &config));
         self.report_warnings();
-        Ok(())
     }
 
     fn reopen_logs(&mut self) {
@@ -269,6 +279,20 @@ fn check(config: &Config, layers: &Layers) -> Result<(), String> {
         Address::parse(text).map_err(|error| wrong("bind", &error))?;
     }
     access::Format::parse(&config.access_log_format).map(drop).map_err(|error| wrong("access_log_format", &error))
+}
+
+/// Can the log files be opened? A worker that finds out would only fail to boot.
+fn check_logs(config: &Config) -> Result<(), String> {
+    let access = config.accesslog.as_deref().map(|path| ("access", Destination::parse(path, Stream::Stdout)));
+    let error = ("error", Destination::parse(&config.errorlog, Stream::Stderr));
+    for (which, destination) in [Some(error), access].into_iter().flatten() {
+        if let Some(path) = destination.path() {
+            let path = config.chdir.join(path);
+            let opened = fs::OpenOptions::new().append(true).create(true).open(&path);
+            opened.map_err(|error| format!("cannot open {which} log {}: {error}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn start_logging(config: &Config) -> Result<(), String> {

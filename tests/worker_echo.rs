@@ -38,7 +38,7 @@ impl Worker {
         let setup = Setup {
             app: Arc::new(Echo),
             config: Arc::new(config),
-            listeners: vec![listener],
+            listeners: vec![Arc::new(listener)],
             ipc,
             line: board.line(0),
             access: None,

@@ -258,6 +258,11 @@ impl Connection {
         self.answer.is_bodyless()
     }
 
+    /// Whether the client has said that this request is its last: it will send nothing more.
+    pub fn is_last_request(&self) -> bool {
+        !self.parts.meaning.persists
+    }
+
     /// Whether the connection goes on behind this exchange. Decided when the head of the answer is sent; a fault of
     /// either side afterwards takes it back.
     pub fn keeps_alive(&self) -> bool {

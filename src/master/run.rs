@@ -4,6 +4,7 @@
 //! everything that is the master's alone is dropped on the way out.
 #![allow(clippy::disallowed_methods)] // This is one of the loops that read the clock.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -45,9 +46,8 @@ pub trait Crew {
     /// Reads the settings again. Nothing has changed yet; on an error the text says what is wrong.
     fn reread(&mut self) -> Result<Arc<Config>, String>;
 
-    /// Applies what the process itself takes from the settings that were read last: environment, paths, logs, title.
-    /// On an error the old ones are still in force.
-    fn adopt(&mut self) -> Result<(), String>;
+    /// The settings that were read last are in force: applies what this process takes from them.
+    fn adopt(&mut self);
 
     /// Opens the log files anew.
     fn reopen_logs(&mut self);
@@ -70,7 +70,7 @@ pub struct Born {
     /// The settings of its generation.
     pub config: Arc<Config>,
     /// The master's listeners: this process's copies.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Arc<Listener>>,
     /// Its end of the ipc socket.
     pub ipc: WorkerEnd,
     /// Its line of the scoreboard.
@@ -102,8 +102,9 @@ struct Master<'a> {
     crew: &'a mut dyn Crew,
     supervisor: Supervisor,
     /// By generation: those that may still be spawned.
-    settings: HashMap<Generation, Arc<Config>>,
-    listeners: Vec<Listener>,
+    loads: HashMap<Generation, Load>,
+    /// A reload that may still be abandoned.
+    candidate: Option<Generation>,
     scoreboard: Scoreboard,
     workers: HashMap<i32, Hand>,
     poll: Poll,
@@ -111,6 +112,13 @@ struct Master<'a> {
     pidfile: Option<Pidfile>,
     /// What has happened and was not yet told.
     facts: VecDeque<Fact>,
+}
+
+/// What the workers of one generation are made with.
+#[derive(Clone)]
+struct Load {
+    config: Arc<Config>,
+    listeners: Vec<Arc<Listener>>,
 }
 
 /// What the master holds of one worker.
@@ -142,12 +150,12 @@ impl<'a> Master<'a> {
         let descriptor = signals.descriptor().as_raw_fd();
         poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE).map_err(world)?;
         let supervisor = Supervisor::new(plan(&config));
-        let settings = HashMap::from([(supervisor.generation(), config)]);
+        let loads = HashMap::from([(supervisor.generation(), Load { config, listeners })]);
         Ok(Self {
             crew,
             supervisor,
-            settings,
-            listeners,
+            loads,
+            candidate: None,
             scoreboard: Scoreboard::new().map_err(world)?,
             workers: HashMap::new(),
             poll,
@@ -166,6 +174,7 @@ impl<'a> Master<'a> {
                     Next::End(ended) => return ended,
                 }
             }
+            self.settle_reload();
             let now = Instant::now();
             let next = self.supervisor.next_deadline().unwrap_or(now + TICK);
             let patience = next.saturating_duration_since(now).min(TICK);
@@ -201,10 +210,6 @@ impl<'a> Master<'a> {
             self.facts.extend(signal_of(number).map(Fact::Signal));
         }
         self.facts.push_back(Fact::Tick);
-        if !self.supervisor.is_reloading() {
-            let current = self.supervisor.generation();
-            self.settings.retain(|generation, _| *generation >= current);
-        }
     }
 
     fn hear_worker(&mut self, pid: i32) {
@@ -240,7 +245,10 @@ impl<'a> Master<'a> {
                     Err(born) => return Next::End(Ended::Born(born)),
                 },
                 Order::Exit { code } => return Next::End(Ended::Stopped(code)),
-                Order::Reload => Some(self.reload()),
+                Order::Reload => {
+                    orders.extend(self.reload());
+                    None
+                }
                 Order::ReopenLogs => {
                     self.crew.reopen_logs();
                     None
@@ -307,9 +315,8 @@ impl<'a> Master<'a> {
             }
             Ok(Forked::Worker) => {
                 sys::default_all();
-                let config = self.settings.get(&berth.generation).or_else(|| self.settings.values().next());
-                let config = config.cloned().expect("the settings of a generation are kept while it may be spawned");
-                let listeners = std::mem::take(&mut self.listeners);
+                let load = self.loads.get(&berth.generation).cloned();
+                let Load { config, listeners } = load.expect("a generation's load is kept while it may be spawned");
                 Err(Box::new(Born { berth, config, listeners, ipc: worker_end, line }))
             }
             Err(error) => {
@@ -319,58 +326,70 @@ impl<'a> Master<'a> {
         }
     }
 
-    fn reload(&mut self) -> Fact {
-        let before = self.settings.get(&self.supervisor.generation()).cloned();
-        let reloaded = self.crew.reread().and_then(|config| {
-            let is_moved = before.as_ref().is_none_or(|before| before.bind != config.bind);
-            let fresh = if is_moved { Some(self.bind_new(&config)?) } else { None };
-            self.crew.adopt()?;
-            Ok((config, fresh))
+    /// Reads the settings and binds what is new. What the master itself takes from them waits for a worker that boots.
+    fn reload(&mut self) -> Vec<Order> {
+        let reread = self.crew.reread().and_then(|config| {
+            let listeners = self.listeners_for(&config)?;
+            Ok(Load { config, listeners })
         });
-        let (config, fresh) = match reloaded {
-            Ok(reloaded) => reloaded,
+        match reread {
+            Ok(load) => {
+                let orders = self.supervisor.on(Fact::Reloaded(plan(&load.config)), Instant::now());
+                let generation = self.supervisor.generation();
+                // A master that is about to stop takes no new generation.
+                if let Entry::Vacant(place) = self.loads.entry(generation) {
+                    place.insert(load);
+                    self.candidate = Some(generation);
+                }
+                orders
+            }
             Err(text) => {
                 log::error!("Reload failed, the old settings stay in force: {text}");
-                return Fact::ReloadFailed;
+                self.supervisor.on(Fact::ReloadFailed, Instant::now())
             }
-        };
-        if let Some(fresh) = fresh {
-            // Old workers hold their own copies of the sockets that are dropped here, until they have drained.
-            self.listeners.extend(fresh);
-            self.listeners.retain(|listener| config.bind.iter().any(|text| is_at(listener, text)));
-            self.listeners.sort_by_key(|listener| config.bind.iter().position(|text| is_at(listener, text)));
-            announce(&self.listeners);
         }
-        self.renew_pidfile(&config);
-        let next = Generation(self.supervisor.generation().0.max(self.newest_generation().0) + 1);
-        self.settings.insert(next, config.clone());
-        Fact::Reloaded(plan(&config))
     }
 
-    fn newest_generation(&self) -> Generation {
-        self.settings.keys().copied().max().unwrap_or(Generation(0))
+    /// Once a reload can no longer be abandoned, its settings are the master's too. One that was leaves nothing behind.
+    fn settle_reload(&mut self) {
+        if self.supervisor.is_reloading() {
+            return;
+        }
+        let current = self.supervisor.generation();
+        if let Some(candidate) = self.candidate.take()
+            && candidate == current
+            && let Some(load) = self.loads.get(&current).cloned()
+        {
+            self.crew.adopt();
+            let is_moved = self.loads.values().any(|other| other.config.bind != load.config.bind);
+            if is_moved {
+                announce(&load.listeners);
+            }
+            self.renew_pidfile(&load.config);
+        }
+        // Sockets that no load names any more close here; old workers hold their own copies until they have drained.
+        self.loads.retain(|generation, _| *generation == current);
     }
 
-    /// Binds the addresses that are new.
-    fn bind_new(&self, config: &Config) -> Result<Vec<Listener>, String> {
-        let addresses = addresses(config)?;
-        let is_new = |address: &&Address| !self.listeners.iter().any(|held| held.address() == *address);
-        let bind = |address: &Address| {
-            Listener::bind(address, config.backlog as i32).map_err(|error| format!("cannot bind {address}: {error}"))
+    /// Keeps the sockets of addresses that are held, and binds the others.
+    fn listeners_for(&self, config: &Config) -> Result<Vec<Arc<Listener>>, String> {
+        let held = || self.loads.values().flat_map(|load| &load.listeners);
+        let listen = |address: &Address| match held().find(|listener| listener.address() == address) {
+            Some(listener) => Ok(listener.clone()),
+            None => Listener::bind(address, config.backlog as i32)
+                .map(Arc::new)
+                .map_err(|error| format!("cannot bind {address}: {error}{}", advice(address, &error))),
         };
-        addresses.iter().filter(is_new).map(bind).collect()
+        addresses(config)?.iter().map(listen).collect()
     }
 
     fn renew_pidfile(&mut self, config: &Config) {
         if self.pidfile.as_ref().map(Pidfile::path) == config.pidfile.as_deref() {
             return;
         }
-        self.pidfile = None;
-        if let Some(path) = &config.pidfile {
-            match Pidfile::create(path) {
-                Ok(pidfile) => self.pidfile = Some(pidfile),
-                Err(error) => log::error!("{error}"),
-            }
+        match config.pidfile.as_deref().map(Pidfile::create).transpose() {
+            Ok(pidfile) => self.pidfile = pidfile,
+            Err(error) => log::error!("{error}; the old pid file stays"),
         }
     }
 }
@@ -388,15 +407,11 @@ fn addresses(config: &Config) -> Result<Vec<Address>, String> {
     config.bind.iter().map(|text| Address::parse(text).map_err(|error| error.to_string())).collect()
 }
 
-fn is_at(listener: &Listener, text: &str) -> bool {
-    Address::parse(text).is_ok_and(|address| address == *listener.address())
-}
-
 /// Binds all addresses, each up to five times a second apart. A signal to stop ends the waiting.
-fn bind_all(config: &Config, signals: &SignalPipe) -> Result<Vec<Listener>, String> {
+fn bind_all(config: &Config, signals: &SignalPipe) -> Result<Vec<Arc<Listener>>, String> {
     let mut listeners = Vec::new();
     for address in addresses(config)? {
-        listeners.push(bind_patiently(&address, config.backlog as i32, signals)?);
+        listeners.push(Arc::new(bind_patiently(&address, config.backlog as i32, signals)?));
     }
     Ok(listeners)
 }
@@ -410,7 +425,9 @@ fn bind_patiently(address: &Address, backlog: i32, signals: &SignalPipe) -> Resu
         match &error {
             BindError::InUse(_) => log::error!("Connection in use: {address}"),
             BindError::NoSuchAddress(_) => log::error!("Invalid address: {address}"),
-            BindError::Other(_) => return Err(format!("Can't connect to {address}: {error}{}", advice(&error))),
+            BindError::Other(_) => {
+                return Err(format!("Can't connect to {address}: {error}{}", advice(address, &error)));
+            }
         }
         log::error!("connection to {address} failed: {error}");
         if attempt < BIND_ATTEMPTS && is_told_to_stop(signals, BIND_PAUSE) {
@@ -438,16 +455,21 @@ fn is_told_to_stop(signals: &SignalPipe, pause: Duration) -> bool {
     }
 }
 
-fn advice(error: &BindError) -> &'static str {
-    match error.error().kind() {
-        io::ErrorKind::PermissionDenied => "\nhint: bind a port above 1023 and put a proxy in front",
-        io::ErrorKind::NotFound => "\nhint: the directory of a unix socket must exist",
+fn advice(address: &Address, error: &BindError) -> &'static str {
+    match (address, error.error().kind()) {
+        (Address::Tcp { .. }, io::ErrorKind::PermissionDenied) => {
+            "\nhint: bind a port above 1023 and put a proxy in front"
+        }
+        (Address::Unix(_), io::ErrorKind::PermissionDenied) => {
+            "\nhint: this user must be allowed to write in the socket's directory"
+        }
+        (Address::Unix(_), io::ErrorKind::NotFound) => "\nhint: the directory of a unix socket must exist",
         _ => "",
     }
 }
 
-fn announce(listeners: &[Listener]) {
-    let shown: Vec<String> = listeners.iter().map(Listener::to_string).collect();
+fn announce(listeners: &[Arc<Listener>]) {
+    let shown: Vec<String> = listeners.iter().map(|listener| listener.to_string()).collect();
     log::info!("Listening at: {} ({})", shown.join(","), std::process::id());
 }
 

@@ -60,8 +60,11 @@ impl Address {
             }
         } else {
             match rest.rsplit_once(':') {
+                Some((host, _)) if host.contains("//") || host.contains(',') => {
+                    return Err(refuse("one HOST:PORT is wanted, without a scheme"));
+                }
                 Some((host, _)) if host.contains(':') => {
-                    return Err(refuse("an IPv6 address needs brackets, as in [::1]:8000"));
+                    return Err(refuse("more than one `:`; an IPv6 address needs brackets, as in [::1]:8000"));
                 }
                 Some((host, port)) => (host, Some(port)),
                 None => (rest, None),
@@ -146,7 +149,9 @@ mod tests {
         check("h:x", "refuse 'x' is not a valid port number");
         check("h:65536", "refuse '65536' is not a valid port number");
         check("[::1", "refuse `]` is missing");
-        check("::1", "refuse an IPv6 address needs brackets, as in [::1]:8000");
+        check("::1", "refuse more than one `:`; an IPv6 address needs brackets, as in [::1]:8000");
+        check("http://h:1", "refuse one HOST:PORT is wanted, without a scheme");
+        check("a:1,b:2", "refuse one HOST:PORT is wanted, without a scheme");
         check("unix:", "refuse a unix socket needs a path");
         check("fd://3", "refuse inherited descriptors are not supported yet");
     }

@@ -4,7 +4,7 @@
 //! What they post, [`crate::app::Caller::notices`] takes.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
@@ -40,6 +40,21 @@ pub fn enter(stage: Stage) {
     STAGE.store(stage as u8, Relaxed);
 }
 
+/// Is this a process that the application has forked? Set by [`note_fork`].
+static IS_FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Is this a child that the application forked, and that has come back from the application's call? It must not go on as a
+/// second worker on the same sockets.
+pub(super) fn is_forked() -> bool {
+    IS_FORKED.load(Relaxed)
+}
+
+/// Runs in every child that is forked from this worker by way of Python.
+#[pyfunction]
+fn note_fork() {
+    IS_FORKED.store(true, Relaxed);
+}
+
 /// The pipe that CPython's own C handler writes to, so that a wait ends.
 #[derive(Debug)]
 pub struct Wake {
@@ -70,6 +85,9 @@ pub fn install() -> Result<Wake, String> {
         for (name, handler) in handlers {
             signal.call_method1("signal", (signal.getattr(name)?, handler))?;
         }
+        let options = PyDict::new(py);
+        options.set_item("after_in_child", wrap_pyfunction!(note_fork, py)?)?;
+        py.import("os")?.call_method("register_at_fork", (), Some(&options))?;
         set_wakeup_descriptor(py, &writer)
     };
     Python::attach(set).map_err(|error| format!("cannot set signal handlers: {error}"))?;
@@ -112,6 +130,11 @@ pub fn ignore_orders() {
             log::debug!("cannot ignore signals: {error}");
         }
     });
+}
+
+/// Has the process been asked to leave at once?
+pub(super) fn is_quitting() -> bool {
+    Notices::from_bits(POSTED.load(Relaxed)).has(Notice::Quit)
 }
 
 /// Has the process been asked to leave at once, or while it boots to leave at all?

@@ -242,11 +242,12 @@ impl<A: App> Connection<A> {
         result
     }
 
-    /// Is there something of the request left that the client may still be sending?
+    /// May the client still be sending? Unless it has said that this request is its last, it cannot know that we close.
     pub(super) fn has_unread_input(&self) -> bool {
         self.phase == Phase::ReadHead
             || self.phase == Phase::ReadBody
             || self.readiness.readable
+            || !self.http.is_last_request()
             || self.http.has_input()
             || matches!(self.body, Incoming::Announced)
     }

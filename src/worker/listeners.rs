@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The listeners, each with how applications see it.
 pub(super) struct Listeners {
-    all: Vec<(Listener, Arc<Server>)>,
+    all: Vec<(Arc<Listener>, Arc<Server>)>,
     first_token: usize,
     are_watched: bool,
     paused_until: Option<Instant>,
@@ -24,7 +24,7 @@ pub(super) struct Listeners {
 
 impl Listeners {
     /// `first_token`: of the first listener; the others follow.
-    pub(super) fn new(listeners: Vec<Listener>, first_token: usize) -> Self {
+    pub(super) fn new(listeners: Vec<Arc<Listener>>, first_token: usize) -> Self {
         let all = listeners.into_iter().map(|listener| {
             let server = Arc::new(server_of(&listener));
             (listener, server)

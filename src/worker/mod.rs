@@ -37,7 +37,7 @@ pub struct Setup<A> {
     /// The settings of this worker's generation.
     pub config: Arc<Config>,
     /// Inherited from the master.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Arc<Listener>>,
     /// The worker's end of the ipc socket.
     pub ipc: WorkerEnd,
     /// The worker's line of the scoreboard.

@@ -11,7 +11,9 @@ use super::process::{State, later};
 use super::{MOST_WORKERS, Supervisor};
 
 /// A worker that has served this long has proved that its code can; the next failure of its seat is a first one.
-pub const SETTLED: Duration = Duration::from_secs(1);
+/// Short, because a worker that somebody kills, or that one request in many crashes, must not cost its seat more than its
+/// boot; long enough that one which always dies right after its boot is not started over and over.
+pub const SETTLED: Duration = Duration::from_millis(100);
 
 /// The longest pause between two tries of a seat.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use pyo3::exceptions::{PyBrokenPipeError, PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyBrokenPipeError, PyRuntimeError, PyStopIteration, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
@@ -10,7 +10,7 @@ use super::bytes::Piece;
 use super::start_response::{Responder, State};
 use super::{Tools, Wsgi, environ, hints};
 use crate::app::{Exchange, Failure, Flush, Gone, Room};
-use crate::py::traceback;
+use crate::py::{signals, traceback};
 
 /// Why an answer does not go on.
 #[derive(Debug)]
@@ -94,6 +94,10 @@ pub(super) fn call(
             log::debug!("Ignored premature client disconnection. {}", request_line(exchange));
             Err(Failure::Gone)
         }
+        // Our own handler's exception: the order is to leave at once, and the request is cut.
+        Err(Stop::Raised(error)) if signals::is_quitting() && error.is_instance_of::<PySystemExit>(py) => {
+            Err(Failure::Gone)
+        }
         Err(Stop::Raised(error)) => match state.link.refusal() {
             Some(status) if !exchange.has_responded() => {
                 log::warn!("{} answered with {status}: {error}", request_line(exchange));
@@ -123,6 +127,10 @@ fn run(
     environ: &Bound<'_, pyo3::types::PyDict>,
 ) -> Result<(), Stop> {
     let iterable = wsgi.callable.bind(py).call1((environ, responder.start.bind(py)))?;
+    if signals::is_forked() {
+        // A child of the application: the answer is its parent's to give.
+        return Err(Stop::Gone);
+    }
     let sent = send_all(py, state, &iterable);
     let closed = close(&iterable);
     if let Err(error) = closed {

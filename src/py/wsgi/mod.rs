@@ -32,6 +32,10 @@ use self::start_response::Responder;
 use super::loader::Loaded;
 use super::signals::{self, Stage, Wake};
 use crate::app::{App, Caller, Exchange, Failure, Notice, Notices, ThreadWork};
+use crate::sys;
+
+/// Exit code of a process that the application forked and did not end. Nobody but the application waits for it.
+const FORKED: i32 = 70;
 
 /// What the environs of a worker say about the server. Source: PEP 3333, environ variables.
 #[derive(Clone, Debug)]
@@ -159,6 +163,10 @@ impl Caller<Wsgi> for Attached<'_, '_> {
             signals::enter(Stage::InApplication);
         }
         let result = answer::call(self.py, self.wsgi, &mut self.tools, exchange);
+        if signals::is_forked() {
+            log::error!("a process that the application has forked came back from its call; it ends here");
+            sys::exit_now(FORKED);
+        }
         if self.is_main {
             signals::enter(Stage::Serving);
         }
