@@ -91,7 +91,7 @@ def test_a_slow_request_holds_up_nobody_while_a_thread_is_free(serve):
 
 def test_a_worker_killed_by_a_real_time_signal_is_replaced(serve):
     with serve("hello") as running:
-        (worker,) = running.workers()
+        (worker,) = running.booted()
         os.kill(worker, signal.SIGRTMIN + 6)
         assert running.workers(without={worker})
         assert running.get("/").status == 200
