@@ -34,6 +34,9 @@ use crate::sys::Monotonic;
 /// Events taken per poll. Batches of several hundred spread the cost of the call; more only delays the first.
 const EVENTS: usize = 512;
 
+/// Connections that a single worker accepts per poll.
+const ACCEPTS: usize = 64;
+
 /// How often an idle worker says that it is alive, at the least; it is more often under a short `timeout`.
 const BEAT: Duration = Duration::from_secs(1);
 
@@ -268,10 +271,13 @@ impl<A: App> Reactor<A> {
     // --- connections ---------------------------------------------------------------------------------------------
 
     fn accept(&mut self, index: usize, now: Instant) {
-        if self.drain.is_some() || self.slots.count() >= self.config().worker_connections {
-            return;
-        }
-        if let Some((stream, server)) = self.listeners.accept(index, now) {
+        // Among several workers one at a time: whoever is free takes the next. A single worker leaves none waiting.
+        let most = if self.config().workers > 1 { 1 } else { ACCEPTS };
+        for _ in 0..most {
+            if self.drain.is_some() || self.slots.count() >= self.config().worker_connections {
+                return;
+            }
+            let Some((stream, server)) = self.listeners.accept(index, now) else { return };
             self.welcome(stream, server, now);
         }
     }
