@@ -55,7 +55,9 @@ impl Pidfile {
             return Err(PidfileError::Running(other, path.to_owned()));
         }
         let failed = |error| PidfileError::Io(path.to_owned(), error);
-        let temporary = directory.join(format!(".indrik-{pid}.pid"));
+        // Named after the file, so that two pid files in one directory do not meet.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = directory.join(format!(".{name}.{pid}"));
         let written = (|| {
             let mut file =
                 fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&temporary)?;
