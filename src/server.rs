@@ -25,6 +25,9 @@ use crate::worker::{self, Setup};
 /// What applications find in `SERVER_SOFTWARE`; many test that it begins with `gunicorn`.
 const SERVER_SOFTWARE: &str = concat!("gunicorn/27 (compatible; indrik/", env!("CARGO_PKG_VERSION"), ")");
 
+/// Descriptors of a worker that are not connections: its own, and those of the application.
+const SPARE_DESCRIPTORS: u64 = 1024;
+
 /// Exit code of a worker that the master gave up on (SIGABRT). Source: Gunicorn.
 const ABORTED: i32 = 1;
 
@@ -99,6 +102,7 @@ fn serve_with_python(invocation: Invocation) -> i32 {
         return exit::CONFIG;
     }
     site.report_warnings();
+    prepare_for_many(&config);
     sys::set_title(&title("master", &config));
     signals::forget_keyboard_interrupt();
     match master::run(&mut site, config) {
@@ -249,6 +253,7 @@ impl Crew for Site {
                 log::error!("{text}");
             }
         }
+        prepare_for_many(&config);
         sys::set_title(&title("master", &config));
         self.report_warnings();
     }
@@ -268,7 +273,7 @@ fn enter(directory: &Path) -> Result<(), String> {
     environment::enter(directory).map_err(|error| format!("can't chdir to '{}': {error}", directory.display()))
 }
 
-/// What the settings room cannot judge: addresses and the format of the access log.
+/// What the settings room cannot judge: addresses, directories and the format of the access log.
 fn check(config: &Config, layers: &Layers) -> Result<(), String> {
     let wrong = |name: &str, error: &dyn std::fmt::Display| {
         let hint = config::hint(config.bind.first().map_or("", String::as_str)).filter(|_| name == "bind");
@@ -277,6 +282,10 @@ fn check(config: &Config, layers: &Layers) -> Result<(), String> {
     };
     for text in &config.bind {
         Address::parse(text).map_err(|error| wrong("bind", &error))?;
+    }
+    if layers.source("tmp_upload_dir") != Source::Default && !config.tmp_upload_dir.is_dir() {
+        let directory = config.tmp_upload_dir.display();
+        return Err(wrong("tmp_upload_dir", &format!("{directory} is not a directory")));
     }
     access::Format::parse(&config.access_log_format).map(drop).map_err(|error| wrong("access_log_format", &error))
 }
@@ -293,6 +302,24 @@ fn check_logs(config: &Config) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Sees to what many connections and large bodies need, and says what is short. Workers inherit it.
+fn prepare_for_many(config: &Config) {
+    let wanted = config.worker_connections as u64 + SPARE_DESCRIPTORS;
+    match sys::raise_descriptor_limit(wanted) {
+        Ok(limit) if limit < wanted => log::warn!(
+            "the limit on open files is {limit}, worker_connections = {} asks for {wanted}: connections will be closed \
+             early; raise it (ulimit -n, LimitNOFILE=)",
+            config.worker_connections
+        ),
+        Ok(_) => {}
+        Err(error) => log::warn!("cannot raise the limit on open files: {error}"),
+    }
+    if sys::is_tmpfs(&config.tmp_upload_dir) {
+        let directory = config.tmp_upload_dir.display();
+        log::info!("{directory} (setting tmp_upload_dir) is in memory: large bodies will be, too");
+    }
 }
 
 fn start_logging(config: &Config) -> Result<(), String> {

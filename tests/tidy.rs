@@ -37,6 +37,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("env_logger", &["logging"]),
     ("httparse", &["http"]),
+    ("ipnet", &["config"]),
     ("jiff", &["logging", "worker"]),
     ("libc", &["sys"]),
     ("mio", &["master", "net", "worker"]),
@@ -45,6 +46,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("shlex", &["cli"]),
     ("signal_hook", &["sys"]),
     ("socket2", &["net"]),
+    ("tempfile", &["sys"]),
 ];
 
 /// Where `unsafe` may stand.

@@ -165,7 +165,7 @@ fn a_large_body_comes_back_whole() {
 
 #[test]
 fn a_body_beyond_the_limit_is_refused() {
-    let worker = Worker::start(&[("body_memory", 10)]);
+    let worker = Worker::start(&[("limit_request_body", 10)]);
     let mut client = worker.connect();
     client.send("POST / HTTP/1.1|Host: a|Content-Length: 11||");
     assert_eq!(client.receive().0, "HTTP/1.1 413 Content Too Large");
@@ -173,6 +173,18 @@ fn a_body_beyond_the_limit_is_refused() {
     let mut client = worker.connect();
     client.send("POST / HTTP/1.1|Host: a|Transfer-Encoding: chunked||b|01234567890|0||");
     assert_eq!(client.receive().0, "HTTP/1.1 413 Content Too Large");
+}
+
+#[test]
+fn a_body_too_large_for_memory_goes_through_a_file() {
+    for settings in [[("body_memory", 10), ("threads", 1)], [("buffer_memory", 10), ("threads", 4)]] {
+        let worker = Worker::start(&settings);
+        let mut client = worker.connect();
+        let body = "0123456789".repeat(1000);
+        check(&mut client, &format!("POST / HTTP/1.1|Host: a|Content-Length: 10000||{body}"), body.as_bytes());
+        let chunks = format!("POST / HTTP/1.1|Host: a|Transfer-Encoding: chunked||a|0123456789|2710|{body}|0||");
+        check(&mut client, &chunks, format!("0123456789{body}").as_bytes());
+    }
 }
 
 #[test]

@@ -5,10 +5,11 @@
 #![allow(clippy::disallowed_methods)] // Sleeping is what this application can be asked for.
 
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::thread;
 
-use super::{App, Body, Caller, Exchange, Failure, Flush, Gone, Notice, Notices, ThreadWork};
+use super::{App, Body, Caller, Exchange, Failure, Flush, Gone, Notice, Notices, Part, Refusal, ThreadWork};
 use crate::http::Fields;
 
 /// What a request without a body is answered.
@@ -47,6 +48,39 @@ impl App for Echo {
 
 struct EchoCaller;
 
+/// All of the request's body, wherever it is.
+fn bytes_of(exchange: &mut dyn Exchange<Echo>) -> Result<Vec<u8>, Failure> {
+    let mut body = exchange.take_body();
+    loop {
+        body = match body {
+            Body::Empty => return Ok(GREETING.to_vec()),
+            Body::Complete(bytes) => return Ok(bytes),
+            Body::Spooled { file, len } => {
+                let mut bytes = vec![0; len as usize];
+                file.read_exact_at(&mut bytes, 0).map_err(|_| Failure::Application)?;
+                return Ok(bytes);
+            }
+            Body::Announced => match exchange.receive_body() {
+                Ok(Some(received)) => received,
+                Ok(None) => Body::Announced,
+                Err(refusal) => return Err(Failure::Request(refusal.status())),
+            },
+            Body::Streamed => return streamed(exchange).map_err(|refusal| Failure::Request(refusal.status())),
+        };
+    }
+}
+
+fn streamed(exchange: &mut dyn Exchange<Echo>) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::new();
+    loop {
+        match exchange.receive_part(4096)? {
+            Part::Bytes(part) => bytes.extend_from_slice(&part),
+            Part::Wait => {}
+            Part::End => return Ok(bytes),
+        }
+    }
+}
+
 impl Caller<Echo> for EchoCaller {
     fn call(&mut self, exchange: &mut dyn Exchange<Echo>) -> Result<(), Failure> {
         let (head, _, ()) = exchange.request();
@@ -54,15 +88,7 @@ impl Caller<Echo> for EchoCaller {
         if let Some(millis) = nap {
             thread::sleep(std::time::Duration::from_millis(millis));
         }
-        let body = match exchange.take_body() {
-            Body::Empty => GREETING.to_vec(),
-            Body::Complete(body) => body,
-            Body::Announced => loop {
-                if let Some(body) = exchange.receive_body().map_err(|_| Failure::Request(400))? {
-                    break body;
-                }
-            },
-        };
+        let body = bytes_of(exchange)?;
         let mut fields = Fields::new();
         fields.push(b"Content-Type", b"text/plain").expect("a legal field");
         let answer = (|| {

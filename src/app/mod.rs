@@ -7,8 +7,9 @@
 pub mod echo;
 
 use std::fmt;
+use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -68,17 +69,28 @@ pub trait Exchange<A: App>: Send {
     /// The request's head, where it came from, and what the application keeps with the connection.
     fn request(&mut self) -> (Head<'_>, &Origin, &mut A::Memory);
 
+    /// Who the client is where a trusted proxy names it in a header; else the [`Origin`] says it.
+    ///
+    /// Source: setting `trusted_proxies`.
+    fn client(&self) -> Option<Client>;
+
     /// How many requests this connection has brought, this one included.
     fn number(&self) -> u64;
 
     /// The request's body. A second call finds it empty.
     fn take_body(&mut self) -> Body<A::Buffer>;
 
-    /// Asks the client for the body it announced with `Expect: 100-continue`, and waits a moment for all of it. Call it
-    /// detached, and again while it gives `None`.
+    /// For [`Body::Announced`]: asks the client for the body, and waits a moment for all of it. Call it detached, and
+    /// again while it gives `None`. What comes is none of the two that still have to come.
     ///
     /// Errors: [`Refusal`]; the exchange goes on, but the connection closes after it.
-    fn receive_body(&mut self) -> Result<Option<A::Buffer>, Refusal>;
+    fn receive_body(&mut self) -> Result<Option<Body<A::Buffer>>, Refusal>;
+
+    /// For [`Body::Streamed`]: takes what has come of the body, at most `most` bytes, or waits a moment for more. Call it
+    /// detached, and again while it gives [`Part::Wait`].
+    ///
+    /// Errors: [`Refusal`], again whenever it is called; the exchange goes on, but the connection closes after it.
+    fn receive_part(&mut self, most: usize) -> Result<Part, Refusal>;
 
     /// Starts the answer. `status`: code and reason; `length`: of the whole body in bytes, if it is known.
     ///
@@ -93,9 +105,16 @@ pub trait Exchange<A: App>: Send {
     /// Adds body bytes. With [`Flush::Now`] what the kernel takes is sent before the call returns.
     fn send(&mut self, piece: A::Piece, flush: Flush) -> Result<Room, Gone>;
 
-    /// Waits a moment for the client to take enough of the answer for more to be produced. Call it detached, and again
-    /// while it gives [`Room::Full`].
+    /// Makes room for more of the answer: puts what the client has not taken into a file, or waits a moment for the
+    /// client to take it. Call it detached, and again while it gives [`Room::Full`].
     fn wait_for_room(&mut self) -> Result<Room, Gone>;
+
+    /// Does the server send files itself? Source: Gunicorn setting `sendfile`.
+    fn sends_files(&self) -> bool;
+
+    /// Adds `len` bytes of a regular file from `offset` on as the body, or as a piece of it. The descriptor's own
+    /// position is neither used nor moved.
+    fn send_file(&mut self, file: OwnedFd, offset: u64, len: u64) -> Result<(), Gone>;
 
     /// Ends the answer. Errors: the client has gone, or the body was shorter than announced; the connection closes.
     fn finish(&mut self) -> Result<(), Gone>;
@@ -126,8 +145,28 @@ pub enum Body<B> {
     Empty,
     /// All of it.
     Complete(B),
-    /// The client waits for a word (`Expect: 100-continue`): call [`Exchange::receive_body`] to get it.
+    /// All of it, `len` bytes from the start of a file that has no name.
+    Spooled {
+        /// The file, its position unspecified.
+        file: File,
+        /// Bytes of the body.
+        len: u64,
+    },
+    /// The client waits for a word (`Expect: 100-continue`): [`Exchange::receive_body`] gets all of it.
     Announced,
+    /// It comes while the application reads it: [`Exchange::receive_part`]. Source: setting `request_buffering`.
+    Streamed,
+}
+
+/// What has come of a body that is streamed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// So much, and not nothing.
+    Bytes(Vec<u8>),
+    /// Nothing yet.
+    Wait,
+    /// Nothing more: the body is complete.
+    End,
 }
 
 /// Must what was added be on its way before the next piece is asked for?
@@ -155,17 +194,44 @@ pub struct Gone;
 /// Why a body did not come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is, or claims to be, larger than `body_memory`; in bytes.
+    /// It is, or claims to be, larger than `limit_request_body`; in bytes.
     TooLarge(u64),
-    /// The client broke off, broke the protocol, or was too slow.
-    Broken(String),
+    /// The client broke the protocol.
+    Malformed {
+        /// Status of the answer that says so.
+        status: u16,
+        /// What is wrong.
+        text: String,
+    },
+    /// The client was too slow.
+    TooSlow,
+    /// The client has gone.
+    Gone,
+    /// It could not be stored; the text says why, and where.
+    Storage(String),
+}
+
+impl Refusal {
+    /// Status of the answer, if the application gives none.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::TooLarge(_) => 413,
+            Self::Malformed { status, .. } => *status,
+            Self::TooSlow => 408,
+            Self::Gone => 400,
+            Self::Storage(_) => 507,
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge(limit) => write!(f, "request body is larger than {limit} bytes"),
-            Self::Broken(reason) => write!(f, "request body was cut short: {reason}"),
+            Self::Malformed { text, .. } => write!(f, "request body is malformed: {text}"),
+            Self::TooSlow => write!(f, "request body was cut short: the client is too slow"),
+            Self::Gone => write!(f, "request body was cut short: the client has gone"),
+            Self::Storage(text) => write!(f, "request body could not be stored: {text}"),
         }
     }
 }
@@ -233,12 +299,38 @@ impl Notices {
 /// Where a connection comes from; the same for all its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The peer's address and port; `None` for a unix socket.
+    /// The socket's peer; `None` for a unix socket.
     pub remote: Option<SocketAddr>,
     /// The listener it came in by.
     pub server: Arc<Server>,
-    /// Is this peer believed when it says that its client came by TLS? Source: Gunicorn setting `forwarded_allow_ips`.
-    pub is_trusted: bool,
+    /// What a load balancer said in front of the first request.
+    pub proxied: Option<Proxied>,
+}
+
+impl Origin {
+    /// Address and port of the client: as the load balancer says, else the peer's; `None` for a unix socket.
+    pub fn client(&self) -> Option<SocketAddr> {
+        let said = self.proxied.as_ref().and_then(|proxied| proxied.addresses);
+        said.map(|(source, _)| source).or(self.remote)
+    }
+}
+
+/// A PROXY header. Source: the PROXY protocol, versions 1 and 2; Gunicorn setting `proxy_protocol`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxied {
+    /// `TCP4`, `TCP6`, `UNKNOWN`, `LOCAL` or `UNSPEC`.
+    pub protocol: &'static str,
+    /// Client and the address that it connected to; `None`: the socket's own count.
+    pub addresses: Option<(SocketAddr, SocketAddr)>,
+}
+
+/// A client as a proxy's header names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port, which few proxies tell.
+    pub port: Option<u16>,
 }
 
 /// A listener, as `SERVER_NAME` and `SERVER_PORT` show it.

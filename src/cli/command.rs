@@ -122,10 +122,19 @@ fn option(setting: &'static Setting) -> Option<Arg> {
         None => arg,
     };
     let arg = match setting.kind {
-        Kind::Bool => return Some(arg.action(ArgAction::SetTrue)),
+        Kind::Bool | Kind::OffSwitch => return Some(arg.action(ArgAction::SetTrue)),
         Kind::Int { .. } | Kind::Seconds { .. } => arg.value_parser(integer),
         Kind::Addresses | Kind::Pairs => arg.action(ArgAction::Append),
-        Kind::Text | Kind::OptionalText | Kind::Level | Kind::WorkerClass => arg,
+        Kind::ProxyProtocol => arg.num_args(0..=1).default_missing_value("auto"),
+        Kind::Text
+        | Kind::OptionalText
+        | Kind::Level
+        | Kind::WorkerClass
+        | Kind::Choice(_)
+        | Kind::AllowList
+        | Kind::Proxies
+        | Kind::Names
+        | Kind::SchemeHeaders => arg,
     };
     // No option looks like a negative number, so argparse takes one for a value; that it is too
     // small, the rules for settings say.
@@ -146,7 +155,6 @@ fn hidden(later: &'static Later) -> Option<Arg> {
     let any = ValueParser::os_string();
     Some(match later.argument {
         Argument::None => arg.action(ArgAction::SetTrue),
-        Argument::Optional => arg.num_args(0..=1).value_parser(any),
         Argument::Required => arg.num_args(1).value_parser(any),
     })
 }
@@ -166,7 +174,7 @@ fn help(setting: &Setting) -> String {
         Preset::Int(number) => number.to_string(),
         Preset::Text(text) => text.to_owned(),
         Preset::List(texts) => texts.join(", "),
-        Preset::None | Preset::Off => String::new(),
+        Preset::None | Preset::Off | Preset::On | Preset::Dict(_) => String::new(),
     };
     if default.is_empty() || default.len() > SHORT_DEFAULT { help.to_owned() } else { format!("{help} [{default}]") }
 }

@@ -41,12 +41,20 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
     }
     Some(match setting.kind {
         Kind::Bool => Value::Bool(matches.get_flag(setting.name)),
+        Kind::OffSwitch => Value::Bool(!matches.get_flag(setting.name)),
         Kind::Int { .. } | Kind::Seconds { .. } => Value::Int(*matches.get_one::<i64>(setting.name)?),
         Kind::Addresses | Kind::Pairs => {
             Value::List(matches.get_many::<String>(setting.name)?.cloned().map(Value::Str).collect())
         }
-        Kind::Text | Kind::OptionalText | Kind::Level | Kind::WorkerClass => {
-            Value::Str(matches.get_one::<String>(setting.name)?.clone())
-        }
+        Kind::Text
+        | Kind::OptionalText
+        | Kind::Level
+        | Kind::WorkerClass
+        | Kind::Choice(_)
+        | Kind::ProxyProtocol
+        | Kind::AllowList
+        | Kind::Proxies
+        | Kind::Names
+        | Kind::SchemeHeaders => Value::Str(matches.get_one::<String>(setting.name)?.clone()),
     })
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::SETTINGS;
+use crate::config::{Kind, SETTINGS};
 
 fn read(door: Door, words: &[&str], environment: &[(&str, &str)]) -> Result<Invocation, Stop> {
     let argv = ["/venv/bin/indrik"].iter().chain(words).map(OsString::from).collect();
@@ -64,6 +64,33 @@ fn options_have_all_the_spellings_of_argparse() {
 fn repeated_lists_append() {
     check(&["-b", "a", "--bind", "b", "-bc"], "bind = ['a', 'b', 'c']");
     check(&["-e", "A=1", "--env=B=2"], "raw_env = ['A=1', 'B=2']");
+}
+
+#[test]
+fn switches_that_are_on_are_turned_off() {
+    check(&["--no-sendfile"], "sendfile = False");
+    check(&["--no-s"], "sendfile = False");
+    check(&["--no-request-buffering", "--no-request-buffering"], "request_buffering = False");
+    refuses(&["--no-sendfile=1"], "--no-sendfile");
+    refuses(&["--sendfile"], "--sendfile");
+}
+
+#[test]
+fn the_proxy_protocol_may_stand_without_its_value() {
+    check(&["--proxy-protocol"], "proxy_protocol = 'auto'");
+    check(&["--proxy-protocol", "v1"], "proxy_protocol = 'v1'");
+    check(&["--proxy-protocol=v2"], "proxy_protocol = 'v2'");
+    check(&["--proxy-protocol", "-w4"], "workers = 4; proxy_protocol = 'auto'");
+    check(&["shop:app", "--proxy-protocol"], "proxy_protocol = 'auto'; wsgi_app = 'shop:app'");
+    // As argparse does; the rules for settings then refuse it.
+    check(&["--proxy-protocol", "shop:app"], "proxy_protocol = 'shop:app'");
+}
+
+#[test]
+fn lists_with_commas_are_one_word() {
+    let words = ["--forwarded-allow-ips", "*", "--proxy-allow-from=10.0.0.0/8,::1"];
+    check(&words, "forwarded_allow_ips = '*'; proxy_allow_ips = '10.0.0.0/8,::1'");
+    check(&["--trusted-proxies", "unix", "--trusted-proxies", "::1"], "trusted_proxies = '::1'");
 }
 
 #[test]
@@ -132,7 +159,7 @@ fn options_that_come_later_are_refused_by_name() {
     refuses(&["-u", "www-data"], "option '--user' is not supported yet");
     refuses(&["shop.wsgi", "--reload"], "option '--reload' is not supported yet");
     refuses(&["-D"], "option '--daemon' is not supported yet");
-    refuses(&["--proxy-protocol"], "option '--proxy-protocol' is not supported yet");
+    refuses(&["--keyfile", "key.pem"], "option '--keyfile' is not supported yet");
     refuses(&["--statsd-host=localhost:8125"], "option '--statsd-host' is not supported yet");
 }
 
@@ -153,8 +180,11 @@ fn help_shows_every_option_under_its_section() {
     for setting in SETTINGS {
         if let Some(flag) = setting.flag() {
             assert!(help.contains(&format!("\n{}:\n", setting.section)), "{}\n{help}", setting.section);
-            let option = format!("{flag} <{}>", setting.metavar);
-            let option = if setting.metavar.is_empty() { flag } else { option };
+            let option = match (setting.metavar, setting.kind) {
+                ("", _) => flag,
+                (metavar, Kind::ProxyProtocol) => format!("{flag} [<{metavar}>]"),
+                (metavar, _) => format!("{flag} <{metavar}>"),
+            };
             assert!(help.contains(&option), "{option}\n{help}");
         }
         if let Some(short) = setting.short {
@@ -208,9 +238,10 @@ fn a_wrong_variable_is_named() {
 
 #[test]
 fn the_environment_is_the_weakest_layer() {
-    let environment = [("PORT", "5000"), ("WEB_CONCURRENCY", "2")];
+    let environment = [("PORT", "5000"), ("WEB_CONCURRENCY", "2"), ("FORWARDED_ALLOW_IPS", "*"), ("SENDFILE", "no")];
     let layers = read(Door::Wheel, &[], &environment).unwrap().layers;
-    assert_eq!(shown(&layers.environment), "bind = ['0.0.0.0:5000']; workers = 2");
+    let want = "bind = ['0.0.0.0:5000']; workers = 2; forwarded_allow_ips = '*'; sendfile = False";
+    assert_eq!(shown(&layers.environment), want);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `docs/settings.md`, written from the table.
 
+use super::kind::Kind;
 use super::later::LATER;
 use super::table::{Preset, SETTINGS, Setting, Verdict};
 
@@ -11,7 +12,8 @@ const OPENING: &str = "\
 A setting has one name in the settings file and, mostly, an option on the command line. From the weakest to the strongest, its
 value comes from
 
-1. the default, or the environment variable that stands in for it (`PORT`, `WEB_CONCURRENCY`);
+1. the default, or the environment variable that stands in for it (`PORT`, `WEB_CONCURRENCY`, `FORWARDED_ALLOW_IPS`,
+   `SENDFILE`);
 2. the settings file: the one that `--config` names, else `./indrik.conf.py`, else `./gunicorn.conf.py`;
 3. the options in `INDRIK_CMD_ARGS`, else in `GUNICORN_CMD_ARGS`, split into words as a shell does;
 4. the command line.
@@ -24,7 +26,8 @@ answered with a warning.
 What each kind of value may be:
 
 - An integer may be text, as Python's `int(text, 0)` reads it; a float is refused.
-- A switch is `True` or `False`, also as text; on the command line it stands without a value.
+- A switch is `True` or `False`, also as text; on the command line it stands without a value. The option of a switch that is on
+  by default begins with `--no-` and turns it off.
 - Text loses the blanks around it.
 ";
 
@@ -85,7 +88,11 @@ fn entry(setting: &Setting) -> String {
 fn options(setting: &Setting) -> String {
     let short = setting.short.map(|short| format!("-{short}"));
     let long = setting.long.iter().chain(setting.aliases).map(|long| format!("--{long}"));
-    let value = if setting.metavar.is_empty() { String::new() } else { format!(" {}", setting.metavar) };
+    let value = match (setting.metavar, setting.kind) {
+        ("", _) => String::new(),
+        (metavar, Kind::ProxyProtocol) => format!(" [{metavar}]"),
+        (metavar, _) => format!(" {metavar}"),
+    };
     let all: Vec<String> = short.into_iter().chain(long).map(|option| format!("`{option}{value}`")).collect();
     if all.is_empty() { "none, only in the settings file".to_owned() } else { all.join(", ") }
 }
@@ -103,7 +110,6 @@ fn default(setting: &Setting) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Kind;
 
     #[test]
     fn every_setting_has_its_entry_with_its_options() {
@@ -124,7 +130,7 @@ mod tests {
 
     #[test]
     fn switches_show_no_value() {
-        let switches = SETTINGS.iter().filter(|setting| setting.kind == Kind::Bool);
+        let switches = SETTINGS.iter().filter(|setting| matches!(setting.kind, Kind::Bool | Kind::OffSwitch));
         assert!(switches.map(options).all(|option| !option.contains(' ')));
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::kind::Unfit;
 use super::raw::Source;
 use super::value::Value;
 
@@ -23,8 +24,8 @@ pub enum Error {
         source: Source,
         /// What would be allowed, such as `an integer of at least 0`.
         expected: String,
-        /// A likely cause.
-        hint: Option<&'static str>,
+        /// A likely cause, or what was probably meant.
+        hint: Option<Box<str>>,
     },
     /// A worker class that exists for Gunicorn but cannot run here.
     WorkerClass {
@@ -39,7 +40,12 @@ pub enum Error {
 
 impl Error {
     pub(super) fn value(setting: &'static str, value: &Value, source: Source, expected: String) -> Self {
-        let hint = match value {
+        Self::unfit(setting, value, source, Unfit { expected, hint: None })
+    }
+
+    /// A value that is not of its setting's kind.
+    pub(super) fn unfit(setting: &'static str, value: &Value, source: Source, unfit: Unfit) -> Self {
+        let from_shell = match value {
             Value::Str(text) => hint(text),
             Value::List(items) => items.iter().find_map(|item| match item {
                 Value::Str(text) => hint(text),
@@ -47,7 +53,8 @@ impl Error {
             }),
             _ => None,
         };
-        Error::Value { setting, value: value.shown().into(), source, expected, hint }
+        let hint = unfit.hint.map(String::into_boxed_str).or_else(|| from_shell.map(Box::from));
+        Error::Value { setting, value: value.shown().into(), source, expected: unfit.expected, hint }
     }
 }
 
@@ -56,7 +63,7 @@ impl fmt::Display for Error {
         let hint = match self {
             Error::Value { setting, value, source, expected, hint } => {
                 write!(out, "invalid value for {setting}: {value} ({source}): expected {expected}")?;
-                *hint
+                hint.as_deref()
             }
             Error::WorkerClass { source, text, hint } => {
                 write!(out, "invalid value for worker_class ({source}): {text}")?;

@@ -3,6 +3,8 @@
 //! Brings a given value into one shape per kind, or says what it expected instead. What the value is for, `resolve`
 //! knows.
 
+use super::choice::ProxyProtocol;
+use super::peers::{Peers, Words};
 use super::value::{Value, literal};
 
 /// Longest time that can be set, in seconds: about a century, so that adding it to any clock is safe. Configurations in
@@ -26,6 +28,8 @@ pub enum Kind {
     },
     /// `True` and `False`, also as text; `None` is `False`.
     Bool,
+    /// As [`Bool`](Kind::Bool), but `True` when nobody sets it: its option makes it `False`. `None` leaves it as it is.
+    OffSwitch,
     /// Text without the blanks around it.
     Text,
     /// As [`Text`](Kind::Text); `None` and the empty text both mean that there is none.
@@ -38,14 +42,37 @@ pub enum Kind {
     Addresses,
     /// One `KEY=VALUE`, or a list of any number of them.
     Pairs,
+    /// One of these words, in any case; `None` means the first.
+    Choice(&'static [&'static str]),
+    /// `off`, `v1`, `v2` or `auto`, or a switch; the option may stand without a value.
+    ProxyProtocol,
+    /// Text: addresses and networks with commas between them, `*` for all.
+    AllowList,
+    /// Text with commas, or a list: addresses, networks and the word `unix`.
+    Proxies,
+    /// Text with commas, or a list: names of header fields, or `*`.
+    Names,
+    /// A dict: names of header fields, and a text for each.
+    SchemeHeaders,
+}
+
+/// Why a value is not of its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Unfit {
+    /// What would be, to stand behind the word "expected".
+    pub expected: String,
+    /// What was probably meant.
+    pub hint: Option<String>,
 }
 
 impl Kind {
     /// The value in the shape of this kind: [`Value::Int`] for integers and seconds, [`Value::Str`] or [`Value::None`]
-    /// for text, [`Value::List`] of [`Value::Str`] for lists; a worker class may stay a [`Value::Callable`].
+    /// for text, [`Value::List`] of [`Value::Str`] for lists, also where commas make them; a worker class may stay a
+    /// [`Value::Callable`], and an off-switch [`Value::None`].
     ///
-    /// Errors: what was expected instead, to stand behind the word "expected".
-    pub(super) fn accept(&self, value: &Value) -> Result<Value, String> {
+    /// Errors: what was expected instead.
+    pub(super) fn accept(&self, value: &Value) -> Result<Value, Unfit> {
+        let mut hint = None;
         let accepted = match self {
             Kind::Int { least, most } => {
                 integer(value).filter(|number| (least..=most).contains(&number)).map(Value::Int)
@@ -54,6 +81,8 @@ impl Kind {
                 integer(value).filter(|number| number >= least).map(|number| Value::Int(number.min(MOST_SECONDS)))
             }
             Kind::Bool => boolean(value).map(Value::Bool),
+            Kind::OffSwitch if *value == Value::None => Some(Value::None),
+            Kind::OffSwitch => boolean(value).map(Value::Bool),
             Kind::Text | Kind::Level => text(value).map(Value::Str),
             Kind::OptionalText => match value {
                 Value::None => Some(Value::None),
@@ -65,8 +94,20 @@ impl Kind {
             },
             Kind::Addresses => texts(value).filter(|items| !items.is_empty()).map(Value::List),
             Kind::Pairs => texts(value).filter(|items| items.iter().all(is_pair)).map(Value::List),
+            Kind::Choice(words) => choice(value, words),
+            Kind::ProxyProtocol => {
+                hint = swallowed(value);
+                ProxyProtocol::word(value).map(|word| Value::Str(word.to_owned()))
+            }
+            Kind::AllowList => match value {
+                Value::List(_) => None,
+                given => commas(given).and_then(|items| peers(items, Words::Everybody, &mut hint)),
+            },
+            Kind::Proxies => commas(value).and_then(|items| peers(items, Words::Unix, &mut hint)),
+            Kind::Names => commas(value).and_then(names),
+            Kind::SchemeHeaders => scheme_headers(value),
         };
-        accepted.ok_or_else(|| self.expected())
+        accepted.ok_or_else(|| Unfit { expected: self.expected(), hint })
     }
 
     /// The allowed values in words.
@@ -75,13 +116,23 @@ impl Kind {
             Kind::Int { least, most: i64::MAX } => format!("an integer of at least {least}"),
             Kind::Int { least, most } => format!("an integer from {least} to {most}"),
             Kind::Seconds { least } => format!("whole seconds, an integer of at least {least}"),
-            Kind::Bool => "True or False".to_owned(),
+            Kind::Bool | Kind::OffSwitch => "True or False".to_owned(),
             Kind::Text => "text".to_owned(),
             Kind::OptionalText => "text or None".to_owned(),
             Kind::Level => "'debug', 'info', 'warning', 'error' or 'critical'".to_owned(),
             Kind::WorkerClass => "'sync' or 'gthread'".to_owned(),
             Kind::Addresses => "an address, or a list of at least one".to_owned(),
             Kind::Pairs => "text of the form KEY=VALUE, or a list of such".to_owned(),
+            Kind::Choice([others @ .., last]) => {
+                let others: Vec<String> = others.iter().map(|word| format!("'{word}'")).collect();
+                format!("{} or '{last}'", others.join(", "))
+            }
+            Kind::Choice([]) => "nothing".to_owned(),
+            Kind::ProxyProtocol => "'off', 'v1', 'v2' or 'auto', or True or False".to_owned(),
+            Kind::AllowList => "text: IP addresses and networks separated by commas, or '*'".to_owned(),
+            Kind::Proxies => "IP addresses, networks and 'unix', separated by commas or in a list".to_owned(),
+            Kind::Names => "names of header fields, or '*', separated by commas or in a list".to_owned(),
+            Kind::SchemeHeaders => "a dict of header fields, each once, and what each holds for https".to_owned(),
         }
     }
 }
@@ -123,6 +174,88 @@ fn texts(value: &Value) -> Option<Vec<Value>> {
         Value::List(items) => items.iter().map(|item| text(item).map(Value::Str)).collect(),
         lone => text(lone).map(|text| vec![Value::Str(text)]),
     }
+}
+
+/// A text split at its commas, or a list as it is; what Python takes for false is an empty list.
+fn commas(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::List(items) => items.iter().map(text).collect(),
+        // Gunicorn drops an entry of no letters, and takes one of blanks only for an entry.
+        Value::Str(_) => {
+            let text = text(value)?;
+            let entries = text.split(',').filter(|entry| !entry.is_empty());
+            Some(entries.map(|entry| entry.trim().to_owned()).collect())
+        }
+        falsy if falsy.is_falsy() => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+fn listed(items: Vec<String>) -> Value {
+    Value::List(items.into_iter().map(Value::Str).collect())
+}
+
+fn peers(items: Vec<String>, words: Words, hint: &mut Option<String>) -> Option<Value> {
+    match Peers::parse(items.iter().map(String::as_str), words) {
+        Ok(_) => Some(listed(items)),
+        Err(text) => {
+            *hint = text;
+            None
+        }
+    }
+}
+
+/// Names in upper case.
+fn names(items: Vec<String>) -> Option<Value> {
+    let is_sound = |item: &String| item == "*" || is_token(item);
+    items.iter().all(is_sound).then(|| listed(items.iter().map(|item| item.to_ascii_uppercase()).collect()))
+}
+
+/// Names in upper case, each once; numbers as their text.
+fn scheme_headers(value: &Value) -> Option<Value> {
+    let Value::Dict(given) = value else {
+        return None;
+    };
+    let mut pairs: Vec<(Value, Value)> = Vec::with_capacity(given.len());
+    for (name, value) in given {
+        let name = text(name).filter(|name| is_token(name))?;
+        let name = Value::Str(name.to_ascii_uppercase());
+        let value = match value {
+            Value::Int(number) => number.to_string(),
+            other => text(other)?,
+        };
+        if pairs.iter().any(|(known, _)| *known == name) {
+            return None;
+        }
+        pairs.push((name, Value::Str(value)));
+    }
+    Some(Value::Dict(pairs))
+}
+
+fn choice(value: &Value, words: &[&'static str]) -> Option<Value> {
+    let word = match value {
+        Value::None => words.first().copied(),
+        given => {
+            let text = text(given)?;
+            words.iter().copied().find(|word| word.eq_ignore_ascii_case(&text))
+        }
+    };
+    word.map(|word| Value::Str(word.to_owned()))
+}
+
+/// An option that may stand without a value takes the word behind it, such as the application.
+fn swallowed(value: &Value) -> Option<String> {
+    match value {
+        Value::Str(text) if text.contains([':', '.']) => {
+            Some("the option takes the word behind it for its value; write --proxy-protocol=auto".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn is_pair(item: &Value) -> bool {
@@ -225,5 +358,79 @@ mod tests {
         for bad in [text_value("A"), text_value("=b"), Value::List(vec![text_value("A=1"), Value::Int(3)])] {
             refuses(Kind::Pairs, bad);
         }
+    }
+
+    #[test]
+    fn an_off_switch_knows_when_nobody_has_touched_it() {
+        takes(Kind::OffSwitch, Value::Bool(false), Value::Bool(false));
+        takes(Kind::OffSwitch, text_value("True"), Value::Bool(true));
+        takes(Kind::OffSwitch, Value::None, Value::None);
+        refuses(Kind::OffSwitch, Value::Int(0));
+    }
+
+    #[test]
+    fn a_choice_comes_out_in_the_spelling_of_the_table() {
+        let kind = Kind::Choice(&["X-Forwarded-For", "Forwarded"]);
+        takes(kind, text_value(" x-forwarded-for "), text_value("X-Forwarded-For"));
+        takes(kind, Value::None, text_value("X-Forwarded-For"));
+        for bad in [text_value(""), text_value("X-Real-IP"), Value::Bool(true)] {
+            refuses(kind, bad);
+        }
+        assert_eq!(kind.expected(), "'X-Forwarded-For' or 'Forwarded'");
+        assert_eq!(Kind::Choice(&["a", "b", "c"]).expected(), "'a', 'b' or 'c'");
+    }
+
+    #[test]
+    fn commas_make_lists_of_peers_and_names() {
+        let list = |texts: &[&str]| Value::List(texts.iter().map(|text| text_value(text)).collect());
+        takes(Kind::AllowList, text_value(" 127.0.0.1, ::1,"), list(&["127.0.0.1", "::1"]));
+        takes(Kind::AllowList, text_value("*"), list(&["*"]));
+        for nobody in [text_value(""), text_value(" "), Value::None] {
+            takes(Kind::AllowList, nobody, Value::List(vec![]));
+        }
+        for bad in [list(&["127.0.0.1"]), text_value("nginx"), text_value("::1, ,::1"), text_value("unix")] {
+            refuses(Kind::AllowList, bad);
+        }
+        takes(Kind::Proxies, text_value("10.0.0.0/8,unix"), list(&["10.0.0.0/8", "unix"]));
+        takes(Kind::Proxies, list(&["10.0.0.0/8 ", "unix"]), list(&["10.0.0.0/8", "unix"]));
+        refuses(Kind::Proxies, text_value("*"));
+        refuses(Kind::Proxies, Value::List(vec![Value::Int(1)]));
+        takes(Kind::Names, text_value("script_name, REMOTE_USER"), list(&["SCRIPT_NAME", "REMOTE_USER"]));
+        takes(Kind::Names, list(&["*"]), list(&["*"]));
+        takes(Kind::Names, Value::None, list(&[]));
+        for bad in [text_value("A B"), text_value("A:B"), list(&[""]), Value::Int(1)] {
+            refuses(Kind::Names, bad);
+        }
+    }
+
+    #[test]
+    fn scheme_headers_are_a_dict_of_names_and_texts() {
+        let dict = |pairs: &[(&str, Value)]| {
+            Value::Dict(pairs.iter().map(|(name, value)| (text_value(name), value.clone())).collect())
+        };
+        takes(
+            Kind::SchemeHeaders,
+            dict(&[("X-Forwarded-Proto", text_value("https")), ("X-FORWARDED-PORT", Value::Int(443))]),
+            dict(&[("X-FORWARDED-PROTO", text_value("https")), ("X-FORWARDED-PORT", text_value("443"))]),
+        );
+        takes(Kind::SchemeHeaders, dict(&[]), dict(&[]));
+        for bad in [
+            dict(&[("X-A", text_value("on")), ("x-a", text_value("off"))]),
+            dict(&[("X A", text_value("on"))]),
+            dict(&[("X-A", Value::Bool(true))]),
+            Value::Dict(vec![(Value::Int(1), text_value("on"))]),
+            text_value("X-FORWARDED-PROTO=https"),
+            Value::None,
+        ] {
+            refuses(Kind::SchemeHeaders, bad);
+        }
+    }
+
+    #[test]
+    fn a_mode_that_is_no_mode_may_be_the_next_word() {
+        takes(Kind::ProxyProtocol, text_value("V2"), text_value("v2"));
+        let unfit = Kind::ProxyProtocol.accept(&text_value("shop:app")).unwrap_err();
+        assert!(unfit.hint.is_some_and(|hint| hint.contains("--proxy-protocol=auto")));
+        assert_eq!(Kind::ProxyProtocol.accept(&text_value("on")).unwrap_err().hint, None);
     }
 }

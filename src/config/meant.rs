@@ -5,6 +5,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::choice::{ClientIpHeader, HeaderMap, ProxyProtocol};
+use super::peers::Peers;
+
 /// What the server shall do. One per load of the settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -64,7 +67,7 @@ pub struct Config {
     pub proc_name: Option<String>,
     /// Load the application before forking; without effect in this version.
     pub preload_app: bool,
-    /// Largest request body that is received into memory, in bytes.
+    /// Largest request body that is received into memory, in bytes; a larger one goes to a file.
     pub body_memory: u64,
     /// Time for a request's head to arrive whole; at least 1 s.
     pub header_timeout: Duration,
@@ -72,6 +75,48 @@ pub struct Config {
     pub body_timeout: Duration,
     /// Time in which a client takes no byte of its answer; at least 1 s.
     pub write_timeout: Duration,
+    /// Least mean pace of a request's body, in bytes per second; 0: any.
+    pub body_min_rate: u64,
+    /// Receive the body before the application is called.
+    pub request_buffering: bool,
+    /// What all buffered bodies of a worker may take of its memory, in bytes.
+    pub buffer_memory: u64,
+    /// Directory for bodies and answers that do not stay in memory; absolute. Nobody has looked whether it exists.
+    pub tmp_upload_dir: PathBuf,
+    /// Bytes of one answer that wait in memory for the client; at least 64 KiB.
+    pub response_high_water: usize,
+    /// Bytes of one answer that wait in a file for the client; 0: none.
+    pub response_spool: u64,
+    /// Send files by sendfile(2).
+    pub sendfile: bool,
+    /// Largest request body, in bytes; `None`: any.
+    pub limit_request_body: Option<u64>,
+    /// What becomes of header fields with `_` in their name.
+    pub header_map: HeaderMap,
+    /// Take header fields that go over several lines.
+    pub permit_obsolete_folding: bool,
+    /// Take blanks between the name of a header field and its colon.
+    pub strip_header_spaces: bool,
+    /// Take every method that is a token.
+    pub permit_unconventional_http_method: bool,
+    /// Take versions other than HTTP/1.x.
+    pub permit_unconventional_http_version: bool,
+    /// Turn methods to upper case.
+    pub casefold_http_method: bool,
+    /// Peers whose `secure_scheme_headers` and `forwarder_headers` are believed; always those on unix sockets.
+    pub forwarded_allow_ips: Peers,
+    /// Header fields that tell the scheme, upper case, each once, and the value of each that means https.
+    pub secure_scheme_headers: Vec<(String, String)>,
+    /// Header fields with `_` that pass from believed peers, upper case; `*` stands for all.
+    pub forwarder_headers: Vec<String>,
+    /// Peers that name the client in `client_ip_header`.
+    pub trusted_proxies: Peers,
+    /// The header field in which they do.
+    pub client_ip_header: ClientIpHeader,
+    /// PROXY headers that are read.
+    pub proxy_protocol: ProxyProtocol,
+    /// Peers that may send one; always those on unix sockets.
+    pub proxy_allow_ips: Peers,
 }
 
 /// Kind of worker.

@@ -5,11 +5,13 @@
 //! others, who hand their findings in. From the same table come `--help`, `--print-config` and `docs/settings.md`.
 
 mod advice;
+mod choice;
 mod docs;
 mod error;
 mod kind;
 mod later;
 mod meant;
+mod peers;
 mod print;
 mod raw;
 mod resolve;
@@ -19,11 +21,13 @@ mod table;
 mod value;
 mod worker_class;
 
+pub use choice::{ClientIpHeader, HeaderMap, ProxyProtocol};
 pub use docs::settings_markdown;
 pub use error::{Error, Warning, hint};
 pub use kind::Kind;
 pub use later::{Argument, LATER, Later};
 pub use meant::{Config, Level, WorkerClass};
+pub use peers::Peers;
 pub use print::print;
 pub use raw::{Given, Layers, Raw, Source};
 pub use resolve::resolve;

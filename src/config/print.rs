@@ -47,23 +47,29 @@ mod tests {
         give("bind", Value::List(vec![Value::Str(":80".into()), Value::Str("unix:a".into())]));
         give("timeout", Value::Str("0x0".into()));
         give("chdir", Value::Str("src".into()));
+        give("proxy_protocol", Value::Bool(true));
         let layers = Layers { command_line, ..Layers::default() };
         let (config, _) = resolve(&layers, Path::new("/srv")).unwrap();
         let text = print(&config, &layers);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), SETTINGS.len());
         assert!(lines.is_sorted());
-        for want in [
-            "accesslog                = None",
-            "bind                     = [':80', 'unix:a']",
-            "chdir                    = /srv/src",
-            "limit_request_field_size = 8190",
-            "loglevel                 = info",
-            "preload_app              = False",
-            "timeout                  = 0",
-            "access_log_format        = %(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\"",
+        for (name, value) in [
+            ("accesslog", "None"),
+            ("bind", "[':80', 'unix:a']"),
+            ("chdir", "/srv/src"),
+            ("limit_request_field_size", "8190"),
+            ("loglevel", "info"),
+            ("preload_app", "False"),
+            ("timeout", "0"),
+            ("access_log_format", "%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\""),
+            ("forwarded_allow_ips", "['127.0.0.1', '::1']"),
+            ("permit_unconventional_http_version", "False"),
+            ("proxy_protocol", "auto"),
+            ("sendfile", "True"),
         ] {
-            assert!(lines.contains(&want), "{want}\n{text}");
+            let want = format!("{name:34} = {value}");
+            assert!(lines.contains(&want.as_str()), "{want}\n{text}");
         }
     }
 }

@@ -95,7 +95,7 @@ impl Raw {
 /// not merged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layers {
-    /// `PORT` and `WEB_CONCURRENCY`.
+    /// `PORT`, `WEB_CONCURRENCY`, `FORWARDED_ALLOW_IPS` and `SENDFILE`.
     pub environment: Raw,
     /// The settings file; empty until it has been run.
     pub file: Raw,
@@ -124,14 +124,15 @@ impl Layers {
             .map_or(Source::Default, |given| given.source.clone())
     }
 
-    /// The weakest layer: `PORT` gives `bind`, `WEB_CONCURRENCY` gives `workers`.
+    /// The weakest layer: `PORT` gives `bind`, `WEB_CONCURRENCY` gives `workers`, `FORWARDED_ALLOW_IPS` the setting of
+    /// that name, and `SENDFILE` gives `sendfile`.
     ///
     /// `lookup`: value of an environment variable, `None` if it is not set.
     ///
     /// Errors: [`Error::Value`] for a `WEB_CONCURRENCY` that is no integer of at least 0, even when a stronger layer
     /// sets `workers`. `PORT` is looked at by [`resolve`](super::resolve), and only where it counts.
     ///
-    /// Source: Gunicorn's `bind` and `workers`.
+    /// Source: Gunicorn's `bind`, `workers`, `forwarded_allow_ips` and `sendfile`.
     pub fn environment_from(lookup: impl Fn(&str) -> Option<String>) -> Result<Raw, Error> {
         let mut raw = Raw::new();
         if let Some(port) = lookup("PORT") {
@@ -147,6 +148,16 @@ impl Layers {
                     return Err(Error::value("workers", &Value::Str(text), source, expected));
                 }
             }
+        }
+        if let Some(text) = lookup("FORWARDED_ALLOW_IPS") {
+            let source = Source::Environment { variable: "FORWARDED_ALLOW_IPS".to_owned() };
+            raw.push("forwarded_allow_ips", Value::Str(text), source);
+        }
+        if let Some(text) = lookup("SENDFILE") {
+            let source = Source::Environment { variable: "SENDFILE".to_owned() };
+            // All else means no, as in Gunicorn.
+            let is_yes = ["y", "1", "yes", "true"].iter().any(|yes| text.eq_ignore_ascii_case(yes));
+            raw.push("sendfile", Value::Bool(is_yes), source);
         }
         Ok(raw)
     }
@@ -185,6 +196,17 @@ mod tests {
         assert_eq!(raw.last("bind").unwrap().value, Value::List(vec![Value::Str("0.0.0.0:5000".into())]));
         assert_eq!(raw.last("workers").unwrap().value, Value::Int(3));
         assert_eq!(environment(&[]).unwrap(), Raw::new());
+    }
+
+    #[test]
+    fn the_environment_gives_trusted_peers_and_sendfile() {
+        let raw = environment(&[("FORWARDED_ALLOW_IPS", "*"), ("SENDFILE", "YES")]).unwrap();
+        assert_eq!(raw.last("forwarded_allow_ips").unwrap().value, Value::Str("*".into()));
+        assert_eq!(raw.last("forwarded_allow_ips").unwrap().source.to_string(), "$FORWARDED_ALLOW_IPS");
+        assert_eq!(raw.last("sendfile").unwrap().value, Value::Bool(true));
+        for no in [&[("SENDFILE", "")], &[("SENDFILE", "0")], &[("SENDFILE", "on")]] {
+            assert_eq!(environment(no).unwrap().last("sendfile").unwrap().value, Value::Bool(false));
+        }
     }
 
     #[test]

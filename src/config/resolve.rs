@@ -1,14 +1,17 @@
 //! From the settings as typed to the settings as meant.
 //!
 //! Gives every checked value its final type, joins relative paths, and settles what only makes sense together. Looks at
-//! no file, directory or clock. Called at start and at each reload.
+//! no file, directory or clock; only the system is asked for its directory for temporary files. Called at start and at
+//! each reload.
 
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::advice;
+use super::choice::{ClientIpHeader, HeaderMap, ProxyProtocol};
 use super::error::{Error, Warning};
 use super::meant::{Config, Level, WorkerClass};
+use super::peers::{Peers, Words};
 use super::raw::{Layers, Source};
 use super::settle::Settled;
 use super::suggest::closest;
@@ -38,11 +41,12 @@ pub fn resolve(layers: &Layers, cwd: &Path) -> Result<(Config, Vec<Warning>), Er
     let (worker_class, threads) = workers(&settled)?;
     let mut warnings = advice::on_names(&layers.file);
     warnings.extend(postponed(&settled));
+    warnings.extend(risky(&settled));
     let loglevel = level(&settled, &mut warnings);
 
     let seconds = |name| Duration::from_secs(settled.number(name));
     let count = |name| size(settled.number(name));
-    let chdir = absolute(cwd, &settled.text("chdir").unwrap_or_default());
+    let chdir = absolute(cwd, settled.text("chdir").unwrap_or_default());
     let config = Config {
         config: settled.text("config"),
         wsgi_app: settled.text("wsgi_app"),
@@ -79,6 +83,30 @@ pub fn resolve(layers: &Layers, cwd: &Path) -> Result<(Config, Vec<Warning>), Er
         header_timeout: seconds("header_timeout"),
         body_timeout: seconds("body_timeout"),
         write_timeout: seconds("write_timeout"),
+        body_min_rate: settled.number("body_min_rate"),
+        request_buffering: settled.is_on("request_buffering"),
+        buffer_memory: settled.number("buffer_memory"),
+        tmp_upload_dir: match settled.text("tmp_upload_dir") {
+            Some(path) => absolute(&chdir, path),
+            None => absolute(cwd, std::env::temp_dir()),
+        },
+        response_high_water: count("response_high_water"),
+        response_spool: settled.number("response_spool"),
+        sendfile: settled.is_on("sendfile"),
+        limit_request_body: Some(settled.number("limit_request_body")).filter(|most| *most > 0),
+        header_map: chosen(&settled, "header_map", HeaderMap::named),
+        permit_obsolete_folding: settled.is_on("permit_obsolete_folding"),
+        strip_header_spaces: settled.is_on("strip_header_spaces"),
+        permit_unconventional_http_method: settled.is_on("permit_unconventional_http_method"),
+        permit_unconventional_http_version: settled.is_on("permit_unconventional_http_version"),
+        casefold_http_method: settled.is_on("casefold_http_method"),
+        forwarded_allow_ips: peers(&settled, "forwarded_allow_ips", Words::Everybody),
+        secure_scheme_headers: pairs(&settled, "secure_scheme_headers"),
+        forwarder_headers: settled.texts("forwarder_headers").map(str::to_owned).collect(),
+        trusted_proxies: peers(&settled, "trusted_proxies", Words::Unix),
+        client_ip_header: chosen(&settled, "client_ip_header", ClientIpHeader::named),
+        proxy_protocol: chosen(&settled, "proxy_protocol", ProxyProtocol::named),
+        proxy_allow_ips: peers(&settled, "proxy_allow_ips", Words::Everybody),
         chdir,
     };
     Ok((config, warnings))
@@ -126,6 +154,22 @@ fn postponed(settled: &Settled) -> Vec<Warning> {
         .collect()
 }
 
+/// One warning for each setting that does harm, or nothing.
+fn risky(settled: &Settled) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if settled.is_on("strip_header_spaces") {
+        let source = settled.source("strip_header_spaces");
+        warnings.push(Warning::new(format!(
+            "{source}: strip_header_spaces lets clients smuggle requests past proxies that read such fields otherwise"
+        )));
+    }
+    let source = settled.source("client_ip_header");
+    if *source != Source::Default && settled.texts("trusted_proxies").next().is_none() {
+        warnings.push(Warning::new(format!("{source}: client_ip_header has no effect without trusted_proxies")));
+    }
+    warnings
+}
+
 fn level(settled: &Settled, warnings: &mut Vec<Warning>) -> Level {
     let name = settled.text("loglevel").unwrap_or_default();
     Level::named(&name).unwrap_or_else(|| {
@@ -146,6 +190,20 @@ fn python_path(settled: &Settled, chdir: &Path) -> Vec<PathBuf> {
     list.split(',').filter(|path| !path.is_empty()).map(|path| absolute(chdir, path)).collect()
 }
 
+/// A word that its kind has let through, as its variant.
+fn chosen<T>(settled: &Settled, name: &str, named: fn(&str) -> Option<T>) -> T {
+    let word = settled.text(name).unwrap_or_default();
+    named(&word).unwrap_or_else(|| unreachable!("{name} is one of its words in the table, and holds {word:?}"))
+}
+
+fn peers(settled: &Settled, name: &str, words: Words) -> Peers {
+    Peers::parse(settled.texts(name), words).expect("the kind of the setting has read them once")
+}
+
+fn pairs(settled: &Settled, name: &str) -> Vec<(String, String)> {
+    settled.pairs(name).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
 fn pair(text: &str) -> Option<(String, String)> {
     text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
@@ -160,7 +218,7 @@ fn size(number: u64) -> usize {
 }
 
 /// Python's `abspath`: joined and without `.` and `..`, by the text alone.
-fn absolute(start: &Path, path: &str) -> PathBuf {
+fn absolute(start: &Path, path: impl AsRef<Path>) -> PathBuf {
     let mut whole = PathBuf::new();
     for component in start.join(path).components() {
         match component {

@@ -67,6 +67,10 @@ fn refused(name: &str, value: Value) -> String {
     outcome(&Layers { file: file(&[(name, value)]), ..Layers::default() }).expect_err(&shown)
 }
 
+fn allow(list: &str) -> Peers {
+    Peers::parse(list.split(','), Words::Everybody).unwrap()
+}
+
 #[test]
 fn the_defaults_are_gunicorns_but_for_keepalive() {
     let config = meant(&[]);
@@ -105,6 +109,31 @@ fn the_defaults_are_gunicorns_but_for_keepalive() {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
+            body_min_rate: 256,
+            request_buffering: true,
+            buffer_memory: 64 << 20,
+            tmp_upload_dir: std::env::temp_dir(),
+            response_high_water: 1 << 20,
+            response_spool: 64 << 20,
+            sendfile: true,
+            limit_request_body: None,
+            header_map: HeaderMap::Drop,
+            permit_obsolete_folding: false,
+            strip_header_spaces: false,
+            permit_unconventional_http_method: false,
+            permit_unconventional_http_version: false,
+            casefold_http_method: false,
+            forwarded_allow_ips: allow("127.0.0.1,::1"),
+            secure_scheme_headers: vec![
+                ("X-FORWARDED-PROTOCOL".to_owned(), "ssl".to_owned()),
+                ("X-FORWARDED-PROTO".to_owned(), "https".to_owned()),
+                ("X-FORWARDED-SSL".to_owned(), "on".to_owned()),
+            ],
+            forwarder_headers: vec!["SCRIPT_NAME".to_owned(), "PATH_INFO".to_owned()],
+            trusted_proxies: Peers::parse([].into_iter(), Words::Unix).unwrap(),
+            client_ip_header: ClientIpHeader::XForwardedFor,
+            proxy_protocol: ProxyProtocol::Off,
+            proxy_allow_ips: allow("127.0.0.1,::1"),
         }
     );
 }
@@ -161,6 +190,18 @@ fn what_gunicorn_refuses_is_refused() {
         ("config", Value::Int(1)),
         ("access_log_format", Value::None),
         ("loglevel", Value::None),
+        ("forwarded_allow_ips", list(&["127.0.0.1"])),
+        ("forwarded_allow_ips", text("nginx")),
+        ("forwarded_allow_ips", text("'*'")),
+        ("proxy_allow_ips", text("10.0.0.1/8")),
+        ("proxy_protocol", text("v3")),
+        ("proxy_protocol", Value::Int(1)),
+        ("header_map", text("keep")),
+        ("secure_scheme_headers", Value::None),
+        ("secure_scheme_headers", text("X-FORWARDED-PROTO: https")),
+        ("sendfile", text("on")),
+        ("strip_header_spaces", Value::Int(1)),
+        ("tmp_upload_dir", Value::Int(1)),
     ];
     for (name, value) in cases {
         let error = refused(name, value);
@@ -178,6 +219,10 @@ fn what_would_serve_nobody_or_overflow_is_refused() {
         ("threads", Value::Int(257)),
         ("backlog", Value::Int(1 << 31)),
         ("header_timeout", Value::Int(0)),
+        ("response_high_water", Value::Int(65_535)),
+        ("limit_request_body", Value::Int(-1)),
+        ("client_ip_header", text("X-Real-IP")),
+        ("trusted_proxies", text("*")),
     ] {
         refused(name, value);
     }
@@ -327,4 +372,110 @@ fn names_without_effect_are_told_with_the_settings() {
             "gunicorn.conf.py:2: unknown setting 'keep_alive' is ignored; did you mean 'keepalive'?"
         ]
     );
+}
+
+#[test]
+fn sizes_that_are_off_are_off() {
+    assert_eq!(meant(&[("limit_request_body", Value::Int(10))]).limit_request_body, Some(10));
+    assert_eq!(meant(&[("limit_request_body", text("0"))]).limit_request_body, None);
+    let off = meant(&[("response_spool", Value::Int(0)), ("body_min_rate", Value::Int(0))]);
+    assert_eq!((off.response_spool, off.body_min_rate), (0, 0));
+    assert_eq!(meant(&[("response_high_water", Value::Int(65_536))]).response_high_water, 65_536);
+}
+
+#[test]
+fn words_are_chosen_in_any_case() {
+    assert_eq!(meant(&[("header_map", text("Refuse"))]).header_map, HeaderMap::Refuse);
+    assert_eq!(meant(&[("header_map", text("dangerous"))]).header_map, HeaderMap::Dangerous);
+    assert_eq!(meant(&[("header_map", Value::None)]).header_map, HeaderMap::Drop);
+    let proxied = meant(&[("client_ip_header", text("FORWARDED")), ("trusted_proxies", text("unix"))]);
+    assert_eq!(proxied.client_ip_header, ClientIpHeader::Forwarded);
+    for (value, want) in [
+        (Value::Bool(true), ProxyProtocol::Auto),
+        (text("V1"), ProxyProtocol::V1),
+        (text("v2"), ProxyProtocol::V2),
+        (Value::None, ProxyProtocol::Off),
+    ] {
+        assert_eq!(meant(&[("proxy_protocol", value)]).proxy_protocol, want);
+    }
+}
+
+#[test]
+fn peers_are_those_that_their_setting_names() {
+    let config = meant(&[
+        ("forwarded_allow_ips", text("*")),
+        ("proxy_allow_ips", text("")),
+        ("trusted_proxies", list(&["10.0.0.0/8", "unix"])),
+    ]);
+    assert_eq!(config.forwarded_allow_ips, allow("*"));
+    assert!(config.proxy_allow_ips.admits_unix());
+    assert!(!config.proxy_allow_ips.admits_ip([127, 0, 0, 1].into()));
+    assert!(config.trusted_proxies.admits_unix());
+    assert!(config.trusted_proxies.admits_ip([10, 9, 9, 9].into()));
+    assert!(meant(&[]).trusted_proxies.is_empty());
+}
+
+#[test]
+fn a_network_that_is_none_is_refused_with_what_was_meant() {
+    assert_eq!(
+        refused("proxy_allow_ips", text("::1,10.1.2.3/8")),
+        "invalid value for proxy_allow_ips: '::1,10.1.2.3/8' (gunicorn.conf.py:1): expected text: IP addresses and \
+         networks separated by commas, or '*'\nhint: '10.1.2.3/8' is one address of a network: write 10.0.0.0/8 for \
+         the network, 10.1.2.3 for the address"
+    );
+    let quoted = refused("forwarded_allow_ips", text("'*'"));
+    assert!(quoted.ends_with("hint: the quotes are part of the value: no shell has taken them away"), "{quoted}");
+}
+
+#[test]
+fn the_variable_for_trusted_peers_is_a_default() {
+    let mut layers = Layers { environment: environment(&[("FORWARDED_ALLOW_IPS", "*")]), ..Layers::default() };
+    assert_eq!(outcome(&layers).unwrap().0.forwarded_allow_ips, allow("*"));
+    layers.command_line = flags(&[("forwarded_allow_ips", text("10.0.0.1"))]);
+    assert_eq!(outcome(&layers).unwrap().0.forwarded_allow_ips, allow("10.0.0.1"));
+    let junk = Layers { environment: environment(&[("FORWARDED_ALLOW_IPS", "lb")]), ..Layers::default() };
+    let error = outcome(&junk).unwrap_err();
+    assert!(error.contains("($FORWARDED_ALLOW_IPS)") && error.contains("'lb' is a name"), "{error}");
+}
+
+#[test]
+fn sendfile_in_the_settings_file_means_what_it_says() {
+    let sendfile = |environment, value| {
+        let layers = Layers { environment, file: file(&[("sendfile", value)]), ..Layers::default() };
+        outcome(&layers).unwrap().0.sendfile
+    };
+    let off = || environment(&[("SENDFILE", "no")]);
+    assert!(sendfile(Raw::new(), Value::Bool(true)));
+    assert!(!sendfile(Raw::new(), Value::Bool(false)));
+    assert!(sendfile(Raw::new(), Value::None));
+    assert!(sendfile(off(), Value::Bool(true)));
+    assert!(!sendfile(off(), Value::None));
+}
+
+#[test]
+fn scheme_headers_are_named_in_upper_case() {
+    let dict = Value::Dict(vec![(text("X-Forwarded-Proto"), text("https")), (text("X-PORT"), Value::Int(443))]);
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let want = [pair("X-FORWARDED-PROTO", "https"), pair("X-PORT", "443")];
+    assert_eq!(meant(&[("secure_scheme_headers", dict)]).secure_scheme_headers, want);
+    assert_eq!(meant(&[("forwarder_headers", text("remote_user"))]).forwarder_headers, ["REMOTE_USER"]);
+}
+
+#[test]
+fn the_directory_for_uploads_starts_at_chdir() {
+    let directory = |value| meant(&[("chdir", text("src")), ("tmp_upload_dir", value)]).tmp_upload_dir;
+    assert_eq!(directory(text("up")), Path::new("/srv/shop/src/up"));
+    assert_eq!(directory(text("/var/tmp")), Path::new("/var/tmp"));
+    assert_eq!(directory(Value::None), std::env::temp_dir());
+}
+
+#[test]
+fn what_does_harm_or_nothing_is_told() {
+    let warned = |pairs: &[(&str, Value)]| outcome(&Layers { file: file(pairs), ..Layers::default() }).unwrap().1;
+    let stripped = warned(&[("strip_header_spaces", Value::Bool(true))]);
+    assert!(matches!(stripped.as_slice(), [only] if only.contains("smuggle")), "{stripped:?}");
+    let want = "gunicorn.conf.py:1: client_ip_header has no effect without trusted_proxies";
+    assert_eq!(warned(&[("client_ip_header", text("Forwarded"))]), [want]);
+    let both = [("client_ip_header", text("Forwarded")), ("trusted_proxies", text("::1"))];
+    assert_eq!(warned(&both), [""; 0]);
 }

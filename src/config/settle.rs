@@ -4,6 +4,7 @@
 //! `print`.
 
 use super::error::Error;
+use super::kind::Kind;
 use super::raw::{Layers, Source};
 use super::table::SETTINGS;
 use super::value::Value;
@@ -18,10 +19,16 @@ impl Settled {
     ///
     /// Errors: [`Error::Value`] for the first value that its setting does not take.
     ///
-    /// Source: Gunicorn's order of precedence; `config` in a settings file has no effect.
+    /// Source: Gunicorn's order of precedence; `config` in a settings file has no effect, and `None` for a switch that is
+    /// on by default leaves the weaker value.
     pub(super) fn from(layers: &Layers) -> Result<Self, Error> {
-        let mut values: Vec<(Value, Source)> =
-            SETTINGS.iter().map(|setting| (setting.default_value(), Source::Default)).collect();
+        let mut values = Vec::with_capacity(SETTINGS.len());
+        for setting in SETTINGS {
+            let value = setting
+                .accepted_default()
+                .map_err(|unfit| Error::unfit(setting.name, &setting.default_value(), Source::Default, unfit))?;
+            values.push((value, Source::Default));
+        }
         for layer in layers.rising() {
             for given in layer.iter() {
                 let Some(position) = SETTINGS.iter().position(|setting| setting.name == given.name) else {
@@ -31,8 +38,11 @@ impl Settled {
                 let value = setting
                     .kind
                     .accept(&given.value)
-                    .map_err(|expected| Error::value(setting.name, &given.value, given.source.clone(), expected))?;
+                    .map_err(|unfit| Error::unfit(setting.name, &given.value, given.source.clone(), unfit))?;
                 if setting.name == "config" && matches!(given.source, Source::SettingsFile { .. }) {
+                    continue;
+                }
+                if setting.kind == Kind::OffSwitch && value == Value::None {
                     continue;
                 }
                 values[position] = (value, given.source.clone());
@@ -80,6 +90,18 @@ impl Settled {
         };
         items.iter().filter_map(|item| match item {
             Value::Str(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// A dict of texts.
+    pub(super) fn pairs(&self, name: &str) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = match self.value(name) {
+            Value::Dict(pairs) => pairs.as_slice(),
+            _ => &[],
+        };
+        pairs.iter().filter_map(|pair| match pair {
+            (Value::Str(key), Value::Str(value)) => Some((key.as_str(), value.as_str())),
             _ => None,
         })
     }

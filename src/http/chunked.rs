@@ -2,7 +2,7 @@
 
 use super::error::{Error, Excerpt};
 use super::grammar::{is_blank, is_quotable, is_quoted_text, token_len, trim_start};
-use super::limits::Limits;
+use super::policy::{HeaderMap, Policy};
 use super::section::{LineScan, Section, Step, without_crlf};
 
 /// Hexadecimal digits of a chunk size: as many as a `u64` has.
@@ -58,12 +58,12 @@ impl Chunked {
     /// Errors: [`Error::ChunkSize`], [`Error::ChunkLineTooLong`], [`Error::ChunkExtension`],
     /// [`Error::ChunkExtensionsTooLong`], [`Error::ChunkEnd`], [`Error::Trailer`], [`Error::BareLineFeed`], and
     /// those of field lines for trailers. Source: RFC 9112 §7.1.
-    pub(super) fn advance(&mut self, input: &[u8], limits: &Limits) -> Result<Advance, Error> {
+    pub(super) fn advance(&mut self, input: &[u8], policy: &Policy) -> Result<Advance, Error> {
         let mut skipped = 0;
         loop {
             let rest = &input[skipped..];
             let found = match &mut self.stage {
-                Stage::Size => match self.size_line(rest, limits)? {
+                Stage::Size => match self.size_line(rest, policy.limits.field_size)? {
                     Some(len) => {
                         skipped += len;
                         continue;
@@ -89,10 +89,14 @@ impl Chunked {
                     }
                     [_, ..] => return Err(Error::ChunkEnd),
                 },
-                Stage::Trailers(section) => match section.read(rest, limits)? {
+                Stage::Trailers(section) => match section.read(rest, policy)? {
                     Step::NeedBytes => Found::NeedBytes,
                     Step::Field { len, name_len, value: _ } => {
-                        check_trailer(&rest[..name_len])?;
+                        check_trailer(&rest[..name_len], policy)?;
+                        skipped += len;
+                        continue;
+                    }
+                    Step::Fold { len, text: _ } => {
                         skipped += len;
                         continue;
                     }
@@ -107,10 +111,10 @@ impl Chunked {
     }
 
     /// Takes in the line that a chunk begins with and returns its length; `None` if it has not ended.
-    fn size_line(&mut self, rest: &[u8], limits: &Limits) -> Result<Option<usize>, Error> {
+    fn size_line(&mut self, rest: &[u8], limit: usize) -> Result<Option<usize>, Error> {
         let found = self.scan.find(rest);
-        if found.unwrap_or(rest.len()) > limits.field_size {
-            return Err(Error::ChunkLineTooLong { limit: limits.field_size });
+        if found.unwrap_or(rest.len()) > limit {
+            return Err(Error::ChunkLineTooLong { limit });
         }
         let Some(len) = found else { return Ok(None) };
         let line = without_crlf(&rest[..len])?;
@@ -184,12 +188,16 @@ fn quoted_len(bytes: &[u8]) -> usize {
     }
 }
 
-/// Errors: [`Error::Trailer`].
-fn check_trailer(name: &[u8]) -> Result<(), Error> {
-    match FORBIDDEN_TRAILERS.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden)) {
-        true => Err(Error::Trailer(Excerpt::of(name))),
-        false => Ok(()),
+/// Errors: [`Error::Trailer`], [`Error::FieldUnderscore`].
+fn check_trailer(name: &[u8], policy: &Policy) -> Result<(), Error> {
+    if FORBIDDEN_TRAILERS.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden)) {
+        return Err(Error::Trailer(Excerpt::of(name)));
     }
+    // Trailers are dropped anyway, so that this matters to nobody but one who asked for a refusal.
+    if policy.header_map == HeaderMap::Refuse && name.contains(&b'_') {
+        return Err(Error::FieldUnderscore(Excerpt::of(name)));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -204,7 +212,7 @@ mod tests {
         for piece in wire {
             pending.extend_from_slice(piece.as_bytes());
             loop {
-                let Advance { skipped, found } = chunked.advance(&pending, &Limits::default())?;
+                let Advance { skipped, found } = chunked.advance(&pending, &Policy::default())?;
                 pending.drain(..skipped);
                 match found {
                     Found::NeedBytes => break,

@@ -2,13 +2,15 @@
 //! owns socket and clock; it receives into [`Connection::spare`], asks [`Connection::next_event`] until it says
 //! `NeedBytes`, and sends what [`Connection::send`] or [`Connection::frame`] appends.
 
+use std::sync::Arc;
+
 use super::chunked::{Advance, Chunked, Found};
 use super::error::Error;
 use super::framing::Framing;
 use super::head::{Head, Parts};
 use super::head_reader::{HeadReader, Progress};
 use super::input::Input;
-use super::limits::Limits;
+use super::policy::{Policy, Trust};
 use super::response::{Answer, Frame, Outgoing, SERVER, SendError};
 
 /// What the bytes received so far amount to.
@@ -29,7 +31,8 @@ pub enum Event {
 /// The server's end of an HTTP/1.1 connection, one exchange after the other.
 #[derive(Debug)]
 pub struct Connection {
-    limits: Limits,
+    policy: Arc<Policy>,
+    trust: Trust,
     server: &'static str,
     input: Input,
     /// The peer has ended its side.
@@ -53,9 +56,10 @@ enum Reading {
 
 impl Connection {
     /// A connection on which nothing has come. Allocates nothing.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(policy: Arc<Policy>) -> Self {
         Connection {
-            limits,
+            policy,
+            trust: Trust::default(),
             server: SERVER,
             input: Input::default(),
             is_ended: false,
@@ -63,6 +67,12 @@ impl Connection {
             parts: Parts::default(),
             answer: Answer::default(),
         }
+    }
+
+    /// The peer is one of `forwarded_allow_ips`: what it says of the scheme, and names in `forwarder_headers`, are
+    /// believed from the next head on.
+    pub fn trust_forwarder(&mut self) {
+        self.trust = Trust::forwarder(&self.policy);
     }
 
     /// Has answers carry another `Server` than [`SERVER`]; `name` must be fit for a field value.
@@ -93,6 +103,21 @@ impl Connection {
     /// Whether bytes have come that no event has told of: a pipelined request, a head or body in part.
     pub fn has_input(&self) -> bool {
         !self.input.unread().is_empty()
+    }
+
+    /// The bytes that no event has told of. What a head or a line of chunks has begun with is among them.
+    pub fn unread(&self) -> &[u8] {
+        self.input.unread()
+    }
+
+    /// Takes the first `count` bytes out of [`Connection::unread`], or all if there are fewer: what stands there is not
+    /// HTTP, such as a PROXY header. Behind a head nothing is taken until [`Connection::next_cycle`].
+    pub fn skip(&mut self, count: usize) {
+        if let Reading::Head(reader) = &mut self.reading {
+            *reader = HeadReader::default();
+            self.parts.clear();
+            self.input.consume(count.min(self.input.unread().len()));
+        }
     }
 
     /// Takes what was received and not consumed, for somebody who goes on with the connection in another protocol.
@@ -130,12 +155,18 @@ impl Connection {
         };
         match outcome {
             Ok(Event::NeedBytes) if self.is_ended => self.read_end(),
-            Err(error) => {
-                self.reading = Reading::Failed(error.clone());
-                Err(error)
-            }
-            other => other,
+            Ok(event) => Ok(event),
+            Err(error) => Err(self.fail(error)),
         }
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        if matches!(self.reading, Reading::Head(_)) {
+            // What was understood may be logged, and must not show more than a sound head would.
+            self.parts.drop_fields(self.input.since_head(), &self.policy, self.trust);
+        }
+        self.reading = Reading::Failed(error.clone());
+        error
     }
 
     fn read_head(&mut self) -> Result<Event, Error> {
@@ -143,7 +174,7 @@ impl Connection {
             return Ok(Event::NeedBytes);
         };
         loop {
-            match reader.read(self.input.unread(), &self.limits, &mut self.parts)? {
+            match reader.read(self.input.unread_mut(), &self.policy, self.trust, &mut self.parts)? {
                 Progress::NeedBytes => return Ok(Event::NeedBytes),
                 Progress::Blank(len) => self.input.consume(len),
                 Progress::Complete(len) => {
@@ -169,7 +200,7 @@ impl Connection {
                 (Found::Data(len), 0)
             }
             Reading::Chunked(chunked) => {
-                let Advance { skipped, found } = chunked.advance(unread, &self.limits)?;
+                let Advance { skipped, found } = chunked.advance(unread, &self.policy)?;
                 (found, skipped)
             }
             Reading::Head(_) | Reading::Complete | Reading::Closed | Reading::Failed(_) => (Found::NeedBytes, 0),
@@ -195,8 +226,7 @@ impl Connection {
             self.reading = Reading::Closed;
             return Ok(Event::Closed);
         }
-        self.reading = Reading::Failed(Error::Truncated);
-        Err(Error::Truncated)
+        Err(self.fail(Error::Truncated))
     }
 
     /// The head of the request at hand, from [`Event::Head`] until [`Connection::next_cycle`]. After an error, what
@@ -217,6 +247,11 @@ impl Connection {
             Reading::Length(remaining) if !self.has_input() => remaining,
             _ => 0,
         }
+    }
+
+    /// Whether all of the request has been told of, so that [`Event::End`] comes next, or has come.
+    pub fn is_request_complete(&self) -> bool {
+        matches!(self.reading, Reading::Length(0) | Reading::Complete)
     }
 
     /// `count` bytes of the body were received elsewhere; see [`Connection::direct_remaining`].

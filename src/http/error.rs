@@ -68,8 +68,12 @@ pub enum Error {
     FieldName(Excerpt),
     /// Control bytes in the value of the field with this name.
     FieldValue(Excerpt),
+    /// A field name with an underscore, where `header_map` is `refuse`.
+    FieldUnderscore(Excerpt),
     /// A field line that begins with a blank.
     Folding(Excerpt),
+    /// Control bytes in a folded line, where such lines are permitted.
+    FoldedValue,
     /// More fields than `limit_request_fields`.
     TooManyFields {
         /// The limit in fields.
@@ -96,6 +100,8 @@ pub enum Error {
     HostConflict(Excerpt),
     /// More than one Content-Type.
     ContentTypeRepeated,
+    /// Two of `secure_scheme_headers`, and one says https, the other http.
+    SchemeConflict,
     /// Expect asks for something else than `100-continue`.
     Expectation(Excerpt),
 
@@ -148,12 +154,15 @@ impl Error {
             | Error::FieldLine(_)
             | Error::FieldName(_)
             | Error::FieldValue(_)
+            | Error::FieldUnderscore(_)
             | Error::Folding(_)
+            | Error::FoldedValue
             | Error::HostMissing
             | Error::HostRepeated
             | Error::HostInvalid(_)
             | Error::HostConflict(_)
             | Error::ContentTypeRepeated
+            | Error::SchemeConflict
             | Error::ContentLength(_)
             | Error::ContentLengthRepeated
             | Error::BothFramings
@@ -171,6 +180,49 @@ impl Error {
     /// The reason phrase of [`Error::status`].
     pub fn reason(&self) -> &'static str {
         page::reason(self.status())
+    }
+
+    /// A short name of the fault, the same whatever the bytes: for counting in the log and in metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::TlsHello => "TLS hello",
+            Error::Http2Preface => "HTTP/2 preface",
+            Error::Truncated => "truncated",
+            Error::BareLineFeed => "bare LF",
+            Error::RequestLine(_) => "request line",
+            Error::Method(_) => "method",
+            Error::Target(_) => "target",
+            Error::Version(_) => "version",
+            Error::RequestLineTooLong { .. } => "request line size",
+            Error::FieldLine(_) => "header line",
+            Error::FieldName(_) => "header name",
+            Error::FieldValue(_) => "header value",
+            Error::FieldUnderscore(_) => "header underscore",
+            Error::Folding(_) => "header folding",
+            Error::FoldedValue => "folded header value",
+            Error::TooManyFields { .. } => "header count",
+            Error::FieldTooLong { .. } => "header size",
+            Error::SectionTooLong { .. } => "header section size",
+            Error::HostMissing => "missing Host",
+            Error::HostRepeated => "repeated Host",
+            Error::HostInvalid(_) => "invalid Host",
+            Error::HostConflict(_) => "contradictory Host",
+            Error::ContentTypeRepeated => "repeated Content-Type",
+            Error::SchemeConflict => "contradictory scheme",
+            Error::Expectation(_) => "expectation",
+            Error::ContentLength(_) => "Content-Length",
+            Error::ContentLengthRepeated => "repeated Content-Length",
+            Error::BothFramings => "both framings",
+            Error::TransferEncodingInHttp10 => "Transfer-Encoding in HTTP/1.0",
+            Error::TransferEncoding(_) => "Transfer-Encoding",
+            Error::TransferCoding(_) => "transfer coding",
+            Error::ChunkSize(_) => "chunk size",
+            Error::ChunkLineTooLong { .. } => "chunk line size",
+            Error::ChunkExtension(_) => "chunk extension",
+            Error::ChunkExtensionsTooLong => "chunk extension size",
+            Error::ChunkEnd => "chunk end",
+            Error::Trailer(_) => "trailer",
+        }
     }
 
     /// Whether the peer could read an answer: one that speaks TLS or HTTP/2 could not, and is closed at once.
@@ -194,9 +246,12 @@ impl fmt::Display for Error {
                 write!(f, "Request Line is too large (> {limit} bytes)")
             }
             Error::FieldLine(line) => write!(f, "Invalid HTTP Header: {line}"),
-            Error::FieldName(name) => write!(f, "Invalid HTTP header name: {name}"),
+            Error::FieldName(name) | Error::FieldUnderscore(name) => {
+                write!(f, "Invalid HTTP header name: {name}")
+            }
             Error::FieldValue(name) => write!(f, "Invalid value of HTTP Header: {name}"),
             Error::Folding(line) => write!(f, "Obsolete line folding is unacceptable: {line}"),
+            Error::FoldedValue => write!(f, "Invalid value in a folded line of an HTTP Header"),
             Error::TooManyFields { limit } => write!(f, "Too many header fields (> {limit})"),
             Error::FieldTooLong { limit } => {
                 write!(f, "Header field is too large (> {limit} bytes)")
@@ -209,6 +264,7 @@ impl fmt::Display for Error {
             Error::HostInvalid(host) => write!(f, "Invalid Host: {host}"),
             Error::HostConflict(host) => write!(f, "Host differs from the request target: {host}"),
             Error::ContentTypeRepeated => write!(f, "Repeated HTTP Header: 'Content-Type'"),
+            Error::SchemeConflict => write!(f, "Contradictory scheme headers"),
             Error::Expectation(value) => write!(f, "Unable to comply with expectation: {value}"),
             Error::ContentLength(value) => write!(f, "Invalid Content-Length: {value}"),
             Error::ContentLengthRepeated => write!(f, "Repeated HTTP Header: 'Content-Length'"),
@@ -242,6 +298,13 @@ mod tests {
         assert_eq!(forged, r"Invalid HTTP method: 'a\'\n\x1b[2J\xff'");
         let long = Error::Target(Excerpt::of(&[b'a'; 5000])).to_string();
         assert_eq!(long, format!("Invalid HTTP request target: '{}...'", "a".repeat(100)));
+    }
+
+    #[test]
+    fn a_kind_is_the_same_whatever_the_bytes() {
+        assert_eq!(Error::Method(Excerpt::of(b"a")).kind(), Error::Method(Excerpt::of(b"b")).kind());
+        assert_eq!(Error::BareLineFeed.kind(), "bare LF");
+        assert_ne!(Error::FieldName(Excerpt::of(b"")).kind(), Error::FieldUnderscore(Excerpt::of(b"")).kind());
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! stays. Every rule here has a smuggling or routing attack behind it.
 
 use super::error::{Error, Excerpt};
-use super::grammar::{digits, members};
+use super::grammar::{digits, has_underscore, members};
 use super::head::{FieldSpan, Span, Version};
 use super::host;
+use super::policy::{HeaderMap, Policy, Trust};
 use super::request_line::{MethodKind, RequestLine};
 
 /// How the body of a request ends.
@@ -25,6 +26,12 @@ pub(super) struct Meaning {
     pub(super) expects_continue: bool,
     /// Whether the client would go on with this connection.
     pub(super) persists: bool,
+    /// Whether the peer is a trusted forwarder.
+    pub(super) is_from_forwarder: bool,
+    /// Whether the client came by https, if a trusted peer says so or says otherwise.
+    pub(super) is_secure: Option<bool>,
+    /// Whether there are fields that must not be seen.
+    pub(super) drops_fields: bool,
 }
 
 impl Default for Meaning {
@@ -35,6 +42,9 @@ impl Default for Meaning {
             host: None,
             expects_continue: false,
             persists: false,
+            is_from_forwarder: false,
+            is_secure: None,
+            drops_fields: false,
         }
     }
 }
@@ -42,12 +52,26 @@ impl Default for Meaning {
 impl Meaning {
     /// Reads the fields of a head whose bytes are `head`.
     ///
-    /// Errors: each of [`Error`] that concerns Host, Content-Type, Expect, Content-Length or Transfer-Encoding; of
-    /// several, one that a single field shows comes before one that takes the whole head.
-    pub(super) fn read(line: &RequestLine, fields: &[FieldSpan], head: &[u8]) -> Result<Self, Error> {
+    /// Errors: each of [`Error`] that concerns underscores, Host, Content-Type, the scheme, Expect, Content-Length or
+    /// Transfer-Encoding; of several, one that a single field shows comes before one that takes the whole head.
+    pub(super) fn read(
+        line: &RequestLine,
+        fields: &[FieldSpan],
+        head: &[u8],
+        policy: &Policy,
+        trust: Trust,
+    ) -> Result<Self, Error> {
         let mut seen = Seen::default();
+        let is_forwarder = trust.is_forwarder();
         for field in fields {
-            seen.note(field, head)?;
+            let name = field.name.of(head);
+            if has_underscore(name) && !seen.passes(name, policy, trust)? {
+                continue;
+            }
+            if is_forwarder && trust.may_tell_scheme(name.len()) {
+                seen.note_scheme(name, field.value.of(head), policy)?;
+            }
+            seen.note(name, field.value, head)?;
         }
         check_host(line, seen.host.map(|span| span.of(head)), head)?;
         let framing = framing(line.version, seen.content_length, &seen.codings)?;
@@ -57,6 +81,9 @@ impl Meaning {
             host: seen.host,
             expects_continue: seen.expects_continue && line.version == Version::Http11 && framing != Framing::Length(0),
             persists: persists(line, &seen),
+            is_from_forwarder: trust.is_forwarder(),
+            is_secure: seen.is_secure,
+            drops_fields: seen.drops_fields,
         })
     }
 }
@@ -71,16 +98,45 @@ struct Seen {
     expects_continue: bool,
     close: bool,
     keep_alive: bool,
+    is_secure: Option<bool>,
+    drops_fields: bool,
 }
 
 impl Seen {
-    fn note(&mut self, field: &FieldSpan, head: &[u8]) -> Result<(), Error> {
-        let name = field.name.of(head);
-        let value = field.value.of(head);
+    /// Whether a field with an underscore in its name goes on to whoever asks for it. It means nothing to us in any case:
+    /// none of the names below has one.
+    ///
+    /// Errors: [`Error::FieldUnderscore`].
+    #[cold]
+    fn passes(&mut self, name: &[u8], policy: &Policy, trust: Trust) -> Result<bool, Error> {
+        match policy.underscored(name, trust) {
+            HeaderMap::Dangerous => Ok(true),
+            HeaderMap::Refuse => Err(Error::FieldUnderscore(Excerpt::of(name))),
+            HeaderMap::Drop => {
+                self.drops_fields = true;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Errors: [`Error::SchemeConflict`].
+    fn note_scheme(&mut self, name: &[u8], value: &[u8], policy: &Policy) -> Result<(), Error> {
+        match (policy.scheme_is_secure(name, value), self.is_secure) {
+            (Some(new), Some(before)) if new != before => Err(Error::SchemeConflict),
+            (Some(new), _) => {
+                self.is_secure = Some(new);
+                Ok(())
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
+    fn note(&mut self, name: &[u8], span: Span, head: &[u8]) -> Result<(), Error> {
+        let value = span.of(head);
         // The length tells most fields apart without looking at their names.
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
-                let earlier = self.host.replace(field.value);
+                let earlier = self.host.replace(span);
                 earlier.map_or(Ok(()), |_| Err(Error::HostRepeated))?;
             }
             6 if name.eq_ignore_ascii_case(b"expect") => {
@@ -96,7 +152,7 @@ impl Seen {
                 }
             }
             12 if name.eq_ignore_ascii_case(b"content-type") => {
-                let earlier = self.content_type.replace(field.value);
+                let earlier = self.content_type.replace(span);
                 earlier.map_or(Ok(()), |_| Err(Error::ContentTypeRepeated))?;
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
@@ -214,7 +270,7 @@ mod tests {
     #[track_caller]
     fn check(fields: &[&str], want: &str) {
         let mut head = b"POST / HTTP/1.1".to_vec();
-        let line = RequestLine::read(&head, 0).unwrap();
+        let line = RequestLine::read(&head, 0, &Policy::default()).unwrap();
         let mut spans = Vec::new();
         for field in ["Host: a"].iter().chain(fields) {
             let (name, value) = field.split_once(": ").unwrap();
@@ -226,7 +282,7 @@ mod tests {
                 value: Span::new(value_start, value.len()),
             });
         }
-        let got = match Meaning::read(&line, &spans, &head) {
+        let got = match Meaning::read(&line, &spans, &head, &Policy::default(), Trust::default()) {
             Ok(meaning) => format!("{:?}", meaning.framing),
             Err(error) => format!("{} {error}", error.status()),
         };

@@ -86,6 +86,28 @@ pub(super) fn token_len(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|&&b| is(b, TOKEN)).count()
 }
 
+/// Whether there is a `_` in `name`, a token. Every name of every head comes by here, so that it looks at eight bytes at
+/// a time; some may be seen twice, which is cheaper than a loop over the rest.
+#[inline]
+pub(super) fn has_underscore(name: &[u8]) -> bool {
+    if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        let between = if name.len() > 16 { name.as_chunks::<8>().0 } else { &[] };
+        return between.iter().fold(underscores(*first) | underscores(*last), |all, eight| all | underscores(*eight))
+            != 0;
+    }
+    if let (Some([a, b, c, d]), Some([e, f, g, h])) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        return underscores([*a, *b, *c, *d, *e, *f, *g, *h]) != 0;
+    }
+    name.contains(&b'_')
+}
+
+/// Not 0 if there is a `_` among eight bytes of ASCII: only that byte becomes 0, and only 0 borrows from its top bit.
+#[inline]
+fn underscores(eight: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    (u64::from_ne_bytes(eight) ^ (ONES * b'_' as u64)).wrapping_sub(ONES) & (ONES << 7)
+}
+
 /// SP or HTAB.
 pub(super) fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
@@ -99,13 +121,17 @@ pub(super) fn trim_start(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// `bytes` without blanks (SP, HTAB) at both ends.
-pub(super) fn trim(bytes: &[u8]) -> &[u8] {
-    let mut bytes = trim_start(bytes);
+/// `bytes` without the blanks (SP, HTAB) that it ends with.
+pub(super) fn trim_end(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
     }
     bytes
+}
+
+/// `bytes` without blanks (SP, HTAB) at both ends.
+pub(super) fn trim(bytes: &[u8]) -> &[u8] {
+    trim_end(trim_start(bytes))
 }
 
 /// `1*DIGIT` that fits; `None` for signs, blanks, other digits and anything above `u64::MAX`.
@@ -135,6 +161,20 @@ mod tests {
             assert!(!is_token(&[b'a', *separator]), "{separator:#x}");
         }
         assert!(!is_token(b""));
+    }
+
+    #[test]
+    fn an_underscore_is_found_wherever_it_stands() {
+        for len in 0..40 {
+            for byte in (0..=0x7fu8).filter(|&byte| byte != b'_') {
+                assert!(!has_underscore(&vec![byte; len]), "{byte:#x}");
+            }
+            for at in 0..len {
+                let mut name = vec![b'^'; len];
+                name[at] = b'_';
+                assert!(has_underscore(&name), "{at} of {len}");
+            }
+        }
     }
 
     #[test]

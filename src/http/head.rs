@@ -4,7 +4,10 @@
 use std::fmt;
 use std::str;
 
+use super::error::Error;
 use super::framing::{Framing, Meaning};
+use super::grammar::has_underscore;
+use super::policy::{HeaderMap, Policy, Trust};
 use super::request_line::{MethodKind, RequestLine};
 
 /// The version in which a request is answered: HTTP/1.2 to 1.9 are answered as 1.1 (RFC 9110 §2.5).
@@ -36,6 +39,11 @@ impl Span {
     }
 
     #[inline]
+    pub(super) fn len(self) -> usize {
+        self.len as usize
+    }
+
+    #[inline]
     pub(super) fn end(self) -> usize {
         self.start as usize + self.len as usize
     }
@@ -58,6 +66,8 @@ pub(super) struct FieldSpan {
 pub(super) struct Parts {
     pub(super) line: RequestLine,
     pub(super) fields: Vec<FieldSpan>,
+    /// Names of fields that were there and must not be seen.
+    dropped: Vec<Span>,
     pub(super) meaning: Meaning,
 }
 
@@ -65,7 +75,33 @@ impl Parts {
     pub(super) fn clear(&mut self) {
         self.line = RequestLine::default();
         self.fields.clear();
+        self.dropped.clear();
         self.meaning = Meaning::default();
+    }
+
+    /// Reads the meaning of a head of sound form, whose bytes are `head`, and drops what must not be seen.
+    ///
+    /// Errors: those of [`Meaning::read`]; nothing is dropped then.
+    pub(super) fn understand(&mut self, head: &[u8], policy: &Policy, trust: Trust) -> Result<(), Error> {
+        self.meaning = Meaning::read(&self.line, &self.fields, head, policy, trust)?;
+        if self.meaning.drops_fields {
+            self.drop_fields(head, policy, trust);
+        }
+        Ok(())
+    }
+
+    /// Takes out the fields that `policy` does not let pass.
+    #[cold]
+    pub(super) fn drop_fields(&mut self, head: &[u8], policy: &Policy, trust: Trust) {
+        let dropped = &mut self.dropped;
+        self.fields.retain(|field| {
+            let name = field.name.of(head);
+            let passes = !has_underscore(name) || policy.underscored(name, trust) == HeaderMap::Dangerous;
+            if !passes {
+                dropped.push(field.name);
+            }
+            passes
+        });
     }
 }
 
@@ -81,7 +117,8 @@ impl<'a> Head<'a> {
         Head { bytes, parts }
     }
 
-    /// The method, a token of upper-case letters, digits and signs; `""` if no request line was understood.
+    /// The method, a token of upper-case letters, digits and signs (any token with `unconventional_method`); `""` if no
+    /// request line was understood.
     pub fn method(&self) -> &'a str {
         text(self.parts.line.method.of(self.bytes))
     }
@@ -122,7 +159,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The fields in wire order, duplicates kept.
+    /// The fields in wire order, duplicates kept, without those that were dropped.
     pub fn fields(&self) -> impl ExactSizeIterator<Item = Field<'a>> + Clone + use<'a> {
         let bytes = self.bytes;
         let field = move |span: &FieldSpan| Field { name: text(span.name.of(bytes)), value: span.value.of(bytes) };
@@ -131,7 +168,9 @@ impl<'a> Head<'a> {
 
     /// Names and values as [`Head::fields`] has them, but the names as bytes: spares a check of each that costs as much
     /// as all else of an iteration.
-    pub fn raw_fields(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
+    pub fn raw_fields(
+        &self,
+    ) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + DoubleEndedIterator + Clone + use<'a> {
         let bytes = self.bytes;
         self.parts.fields.iter().map(move |span| (span.name.of(bytes), span.value.of(bytes)))
     }
@@ -140,6 +179,23 @@ impl<'a> Head<'a> {
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         let is_it = |span: &&FieldSpan| span.name.of(self.bytes).eq_ignore_ascii_case(name.as_bytes());
         self.parts.fields.iter().find(is_it).map(|span| span.value.of(self.bytes))
+    }
+
+    /// The names of fields that were sent and dropped for their underscore, in wire order.
+    pub fn dropped(&self) -> impl ExactSizeIterator<Item = &'a str> + Clone + use<'a> {
+        let bytes = self.bytes;
+        self.parts.dropped.iter().map(move |name| text(name.of(bytes)))
+    }
+
+    /// Whether the peer that sent it is a trusted forwarder ([`super::Connection::trust_forwarder`]).
+    pub fn is_from_forwarder(&self) -> bool {
+        self.parts.meaning.is_from_forwarder
+    }
+
+    /// Whether the client came by https, as a trusted peer tells by one of `secure_scheme_headers`; `None`: it does not
+    /// tell, or nobody asked.
+    pub fn is_secure(&self) -> Option<bool> {
+        self.parts.meaning.is_secure
     }
 
     /// The authority that the request is for: the target's if it names one, else the value of Host (may be empty).

@@ -5,10 +5,10 @@
 use std::mem::MaybeUninit;
 
 use super::error::Error;
-use super::framing::Meaning;
 use super::head::{FieldSpan, Parts, Span, Version};
 use super::limits::Limits;
-use super::request_line::RequestLine;
+use super::policy::{Policy, Trust};
+use super::request_line::{RequestLine, casefold_method};
 use super::section::{LineScan, Section, Step, without_crlf};
 
 /// Fields that the quick way can hold; it is Gunicorn's limit. A head with more is read line by line.
@@ -47,25 +47,41 @@ enum Stage {
 
 impl HeadReader {
     /// Reads the head that `bytes` begins with into `parts`, which are cleared by the caller between heads. Each call
-    /// gets the same bytes and whatever has come since.
+    /// gets the same bytes and whatever has come since. They are changed only where `policy` has something put
+    /// differently than it was sent: a method in upper case, folded lines joined.
     ///
     /// Errors: all of [`Error`] but those of chunks. The first fault in wire order is named; faults of meaning, such as
     /// two framings, come after faults of form.
-    pub(super) fn read(&mut self, bytes: &[u8], limits: &Limits, parts: &mut Parts) -> Result<Progress, Error> {
+    pub(super) fn read(
+        &mut self,
+        bytes: &mut [u8],
+        policy: &Policy,
+        trust: Trust,
+        parts: &mut Parts,
+    ) -> Result<Progress, Error> {
         if self.stage == Stage::Untouched && !bytes.is_empty() {
-            if let Some(len) = read_quickly(bytes, limits, parts) {
-                parts.meaning = Meaning::read(&parts.line, &parts.fields, bytes)?;
+            if let Some(len) = read_quickly(bytes, policy, parts) {
+                parts.understand(bytes, policy, trust)?;
                 return Ok(Progress::Complete(len));
             }
             parts.clear();
             self.stage = Stage::RequestLine;
         }
+        let progress = self.read_lines(bytes, policy, parts)?;
+        if matches!(progress, Progress::Complete(_)) {
+            parts.understand(bytes, policy, trust)?;
+        }
+        Ok(progress)
+    }
+
+    /// Reads the form of a head line by line. Errors: see [`HeadReader::read`].
+    fn read_lines(&mut self, bytes: &mut [u8], policy: &Policy, parts: &mut Parts) -> Result<Progress, Error> {
         if self.stage == Stage::RequestLine {
             // A record of type handshake, version 3.x: nothing in HTTP begins so.
             if bytes.starts_with(b"\x16\x03") {
                 return Err(Error::TlsHello);
             }
-            let Some(len) = self.find_request_line(bytes, limits)? else {
+            let Some(len) = self.find_request_line(bytes, &policy.limits)? else {
                 return Ok(Progress::NeedBytes);
             };
             let line = without_crlf(&bytes[..len])?;
@@ -74,13 +90,16 @@ impl HeadReader {
                 *self = HeadReader { blank_seen: true, ..HeadReader::default() };
                 return Ok(Progress::Blank(len));
             }
-            parts.line = RequestLine::read(line, 0)?;
+            if policy.casefold_method {
+                casefold_method(&mut bytes[..len], policy);
+            }
+            parts.line = RequestLine::read(without_crlf(&bytes[..len])?, 0, policy)?;
             self.line_start = len;
             self.stage = Stage::Fields;
         }
         loop {
             let start = self.line_start;
-            match self.section.read(&bytes[start..], limits)? {
+            match self.section.read(&bytes[start..], policy)? {
                 Step::NeedBytes => return Ok(Progress::NeedBytes),
                 Step::Field { len, name_len, value } => {
                     let name = Span::new(start, name_len);
@@ -88,10 +107,13 @@ impl HeadReader {
                     parts.fields.push(FieldSpan { name, value });
                     self.line_start += len;
                 }
-                Step::End { len } => {
-                    parts.meaning = Meaning::read(&parts.line, &parts.fields, bytes)?;
-                    return Ok(Progress::Complete(start + len));
+                Step::Fold { len, text } => {
+                    if let Some(field) = parts.fields.last_mut() {
+                        field.value = join(bytes, field.value, Span::new(start + text.start, text.len()));
+                    }
+                    self.line_start += len;
                 }
+                Step::End { len } => return Ok(Progress::Complete(start + len)),
             }
         }
     }
@@ -107,11 +129,31 @@ impl HeadReader {
     }
 }
 
+/// Puts `text` behind `value`, one space between them, and returns the place of both. Blanks fill what is left over, so
+/// that a head that is handed on before it is complete reads the same again.
+///
+/// Source: RFC 9112 §5.2 for the space; blanks at the ends of a value are no part of it (§5.1), also behind a fold.
+fn join(bytes: &mut [u8], value: Span, text: Span) -> Span {
+    match (value.len(), text.len()) {
+        (_, 0) => value,
+        (0, _) => text,
+        (value_len, text_len) => {
+            // There is room: CRLF and a blank.
+            bytes[value.end()] = b' ';
+            bytes.copy_within(text.start()..text.end(), value.end() + 1);
+            let joined = Span::new(value.start(), value_len + 1 + text_len);
+            bytes[joined.end()..text.end()].fill(b' ');
+            joined
+        }
+    }
+}
+
 /// Reads a whole head with httparse and returns its length; `None` if it is not complete, not sound, or not ordinary.
 ///
 /// httparse takes LF for CRLF, empty lines before the request line, methods and targets of any kind, and heads of any
 /// size. Since it hands out slices of `bytes`, each of these shows in a look at the ends of a line.
-fn read_quickly(bytes: &[u8], limits: &Limits, parts: &mut Parts) -> Option<usize> {
+fn read_quickly(bytes: &[u8], policy: &Policy, parts: &mut Parts) -> Option<usize> {
+    let limits = &policy.limits;
     if matches!(bytes[0], b'\r' | b'\n') {
         return None;
     }
@@ -132,7 +174,10 @@ fn read_quickly(bytes: &[u8], limits: &Limits, parts: &mut Parts) -> Option<usiz
     {
         return None;
     }
-    parts.line = RequestLine::judge(method, target, 0).ok()?;
+    if policy.casefold_method && method.iter().any(u8::is_ascii_lowercase) {
+        return None;
+    }
+    parts.line = RequestLine::judge(method, target, 0, policy).ok()?;
     parts.line.version = if request.version? == 0 { Version::Http10 } else { Version::Http11 };
 
     let place = |part: &[u8]| part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());

@@ -49,6 +49,11 @@ impl Input {
         &self.bytes[self.unread..self.end]
     }
 
+    /// The same, for a head that is to be put differently than it was sent.
+    pub(super) fn unread_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.unread..self.end]
+    }
+
     /// The head and everything behind it; before the head is pinned, what has come of it.
     pub(super) fn since_head(&self) -> &[u8] {
         &self.bytes[self.start..self.end]

@@ -5,6 +5,7 @@ use super::error::{Error, Excerpt};
 use super::grammar::{is_token, is_visible};
 use super::head::{Span, Version};
 use super::host;
+use super::policy::Policy;
 
 /// The methods that change how an answer is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +37,7 @@ impl RequestLine {
     ///
     /// Errors: [`Error::RequestLine`], [`Error::Method`], [`Error::Target`], [`Error::Version`],
     /// [`Error::Http2Preface`]. Source: RFC 9112 §3.
-    pub(super) fn read(line: &[u8], start: usize) -> Result<Self, Error> {
+    pub(super) fn read(line: &[u8], start: usize, policy: &Policy) -> Result<Self, Error> {
         let mut words = line.splitn(3, |&b| b == b' ');
         let (Some(method), Some(target), Some(version)) = (words.next(), words.next(), words.next()) else {
             return Err(Error::RequestLine(Excerpt::of(line)));
@@ -45,14 +46,14 @@ impl RequestLine {
         if line == b"PRI * HTTP/2.0" {
             return Err(Error::Http2Preface);
         }
-        RequestLine::judge(method, target, start)?.with_version(version)
+        RequestLine::judge(method, target, start, policy)?.with_version(version, policy)
     }
 
     /// Judges a method and a target that stand at `start` of the head, one space between them.
     ///
     /// Errors: [`Error::Method`], [`Error::Target`].
-    pub(super) fn judge(method: &[u8], target: &[u8], start: usize) -> Result<Self, Error> {
-        if !is_method(method) {
+    pub(super) fn judge(method: &[u8], target: &[u8], start: usize, policy: &Policy) -> Result<Self, Error> {
+        if !is_method(method, policy) {
             return Err(Error::Method(Excerpt::of(method)));
         }
         let mut line = RequestLine {
@@ -129,20 +130,36 @@ impl RequestLine {
     }
 
     /// Errors: [`Error::Version`].
-    fn with_version(mut self, version: &[u8]) -> Result<Self, Error> {
-        self.version = match version {
-            b"HTTP/1.0" => Version::Http10,
-            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Version::Http11,
-            _ => return Err(Error::Version(Excerpt::of(version))),
+    fn with_version(mut self, version: &[u8], policy: &Policy) -> Result<Self, Error> {
+        self.version = match version.strip_prefix(b"HTTP/") {
+            Some(b"1.0") => Version::Http10,
+            Some([b'1', b'.', b'1'..=b'9']) => Version::Http11,
+            Some([b'0', b'.', b'0'..=b'9']) if policy.unconventional_version => Version::Http10,
+            Some([b'2'..=b'9', b'.', b'0'..=b'9']) if policy.unconventional_version => Version::Http11,
+            Some(_) | None => return Err(Error::Version(Excerpt::of(version))),
         };
         Ok(self)
     }
 }
 
-/// A token of 3 to 20 characters without lower case and `#`, as Gunicorn wants it: no method in use is otherwise, and
-/// case has been used to slip past rules of proxies.
-fn is_method(method: &[u8]) -> bool {
-    (3..=20).contains(&method.len()) && is_token(method) && !method.iter().any(|&b| b.is_ascii_lowercase() || b == b'#')
+/// Puts the method that `line` begins with in upper case, if it is one that `policy` accepts. It must be done before the
+/// line is read, so that a folded `head` is treated as HEAD.
+pub(super) fn casefold_method(line: &mut [u8], policy: &Policy) {
+    let method_len = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
+    let method = &mut line[..method_len];
+    if is_method(method, policy) {
+        method.make_ascii_uppercase();
+    }
+}
+
+/// A token; by default of 3 to 20 characters without lower case and `#`, as Gunicorn wants it: no method in use is
+/// otherwise, and case has been used to slip past rules of proxies.
+fn is_method(method: &[u8], policy: &Policy) -> bool {
+    is_token(method) && (policy.unconventional_method || is_conventional(method))
+}
+
+fn is_conventional(method: &[u8]) -> bool {
+    (3..=20).contains(&method.len()) && !method.iter().any(|&b| b.is_ascii_lowercase() || b == b'#')
 }
 
 /// A character of a URI scheme. Source: RFC 3986 §3.1.
@@ -159,7 +176,7 @@ mod tests {
     fn check(line: &str, want: &str) {
         let padded = format!("..{line}");
         let bytes = padded.as_bytes();
-        let got = match RequestLine::read(line.as_bytes(), 2) {
+        let got = match RequestLine::read(line.as_bytes(), 2, &Policy::default()) {
             Ok(parts) => {
                 let text = |span: Span| String::from_utf8(span.of(bytes).to_vec()).unwrap();
                 assert_eq!(text(parts.method), line.split(' ').next().unwrap());

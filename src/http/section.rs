@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::error::{Error, Excerpt};
-use super::grammar::{is_token, is_value, trim, trim_start};
-use super::limits::Limits;
+use super::grammar::{is_blank, is_token, is_value, trim, trim_end, trim_start};
+use super::policy::Policy;
 
 /// Looks for the end of one line and remembers how far it looked: a byte is looked at once, however slowly they come.
 #[derive(Debug, Default)]
@@ -42,6 +42,11 @@ pub(super) enum Step {
         name_len: usize,
         value: Range<usize>,
     },
+    /// A line of `len` bytes that goes on with the field before it; `text` is trimmed and may be empty.
+    Fold {
+        len: usize,
+        text: Range<usize>,
+    },
     /// The empty line behind the last field, `len` bytes.
     End {
         len: usize,
@@ -55,6 +60,8 @@ pub(super) struct Section {
     /// Bytes of the lines already read.
     read: usize,
     field_count: usize,
+    /// Bytes of the last field so far, its folded lines included.
+    field_len: usize,
 }
 
 impl Section {
@@ -62,13 +69,18 @@ impl Section {
     ///
     /// Errors, in the order in which a byte-by-byte reader would meet them: [`Error::FieldTooLong`] or
     /// [`Error::SectionTooLong`], [`Error::BareLineFeed`], [`Error::TooManyFields`], [`Error::Folding`],
-    /// [`Error::FieldLine`], [`Error::FieldName`], [`Error::FieldValue`].
-    pub(super) fn read(&mut self, rest: &[u8], limits: &Limits) -> Result<Step, Error> {
+    /// [`Error::FieldLine`], [`Error::FieldName`], [`Error::FieldValue`], [`Error::FoldedValue`].
+    pub(super) fn read(&mut self, rest: &[u8], policy: &Policy) -> Result<Step, Error> {
+        let limits = &policy.limits;
+        // In front of the first field there is nothing to go on with: RFC 9112 §2.2 has such a line refused.
+        let is_fold = policy.obsolete_folding && self.field_count > 0 && rest.first().is_some_and(|&b| is_blank(b));
+        let before = if is_fold { self.field_len } else { 0 };
         let found = self.scan.find(rest);
         let reach = found.unwrap_or(rest.len());
         let room = limits.section().saturating_sub(self.read);
-        if reach > limits.field_size.min(room) {
-            return Err(if limits.field_size <= room {
+        let field_room = limits.field_size.saturating_sub(before);
+        if reach > field_room.min(room) {
+            return Err(if field_room <= room {
                 Error::FieldTooLong { limit: limits.field_size }
             } else {
                 Error::SectionTooLong { limit: limits.section() }
@@ -82,49 +94,71 @@ impl Section {
         if line.is_empty() {
             return Ok(Step::End { len });
         }
+        self.field_len = before + len;
+        if is_fold {
+            return Ok(Step::Fold { len, text: fold(line)? });
+        }
         self.field_count += 1;
         if self.field_count > limits.fields {
             return Err(Error::TooManyFields { limit: limits.fields });
         }
-        let (name_len, value) = field(line)?;
+        let (name_len, value) = field(line, policy)?;
         Ok(Step::Field { len, name_len, value })
     }
 }
 
 /// Length of the name and place of the value in a field line. Source: RFC 9112 §5.
-fn field(line: &[u8]) -> Result<(usize, Range<usize>), Error> {
+fn field(line: &[u8], policy: &Policy) -> Result<(usize, Range<usize>), Error> {
     if matches!(line, [b' ' | b'\t', ..]) {
         return Err(Error::Folding(Excerpt::of(line)));
     }
-    let Some(name_len) = line.iter().position(|&b| b == b':') else {
+    let Some(colon) = line.iter().position(|&b| b == b':') else {
         return Err(Error::FieldLine(Excerpt::of(line)));
     };
-    let name = &line[..name_len];
+    let name = match policy.header_spaces {
+        true => trim_end(&line[..colon]),
+        false => &line[..colon],
+    };
     // RFC 9112 §5.1: a blank before the colon has led proxies to see another field, or none.
     if !is_token(name) {
         return Err(Error::FieldName(Excerpt::of(name)));
     }
-    let raw = &line[name_len + 1..];
+    let raw = &line[colon + 1..];
     if !is_value(raw) {
         return Err(Error::FieldValue(Excerpt::of(name)));
     }
     let start = line.len() - trim_start(raw).len();
-    Ok((name_len, start..start + trim(raw).len()))
+    Ok((name.len(), start..start + trim(raw).len()))
+}
+
+/// Place of the text in a folded line. Source: RFC 9112 §5.2.
+fn fold(line: &[u8]) -> Result<Range<usize>, Error> {
+    if !is_value(line) {
+        return Err(Error::FoldedValue);
+    }
+    let start = line.len() - trim_start(line).len();
+    Ok(start..start + trim(line).len())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::Limits;
     use super::*;
+
+    /// Room for so many fields of 20 bytes.
+    fn policy(fields: usize) -> Policy {
+        Policy { limits: Limits::new(0, fields, 20), ..Policy::default() }
+    }
 
     #[track_caller]
     fn check(line: &str, want: Result<(&str, &str), Error>) {
         let line: Vec<u8> = line.chars().map(|c| c as u8).collect();
-        let got = Section::default().read(&line, &Limits::new(0, 2, 20)).map(|step| match step {
+        let got = Section::default().read(&line, &policy(2)).map(|step| match step {
             Step::Field { len, name_len, value } => {
                 assert_eq!(len, line.len());
                 (line[..name_len].to_vec(), line[value].to_vec())
             }
-            Step::NeedBytes | Step::End { .. } => panic!("{step:?}"),
+            Step::NeedBytes | Step::Fold { .. } | Step::End { .. } => panic!("{step:?}"),
         });
         assert_eq!(got, want.map(|(name, value)| (name.into(), value.chars().map(|c| c as u8).collect())));
     }
@@ -153,16 +187,48 @@ mod tests {
 
     #[test]
     fn sections_have_a_count_and_a_size() {
-        let limits = Limits { request_line: 9, fields: 2, field_size: 20 };
+        let policy = policy(2);
         let mut section = Section::default();
         for _ in 0..2 {
-            assert!(matches!(section.read(b"a:b\r\n", &limits), Ok(Step::Field { len: 5, .. })));
+            assert!(matches!(section.read(b"a:b\r\n", &policy), Ok(Step::Field { len: 5, .. })));
         }
-        assert_eq!(section.read(b"a:b\r\n", &limits), Err(Error::TooManyFields { limit: 2 }));
+        assert_eq!(section.read(b"a:b\r\n", &policy), Err(Error::TooManyFields { limit: 2 }));
 
-        let mut section = Section { read: limits.section() - 3, ..Section::default() };
-        assert_eq!(section.read(b"a:b", &limits), Ok(Step::NeedBytes));
-        assert_eq!(section.read(b"a:b\r", &limits), Err(Error::SectionTooLong { limit: 48 }));
+        let mut section = Section { read: policy.limits.section() - 3, ..Section::default() };
+        assert_eq!(section.read(b"a:b", &policy), Ok(Step::NeedBytes));
+        assert_eq!(section.read(b"a:b\r", &policy), Err(Error::SectionTooLong { limit: 48 }));
+    }
+
+    #[test]
+    fn folded_lines_belong_to_the_field_before_them() {
+        let policy = Policy { obsolete_folding: true, ..policy(2) };
+        let mut section = Section::default();
+        assert_eq!(section.read(b" a:b\r\n", &policy), Err(Error::Folding(Excerpt::of(b" a:b"))));
+
+        let mut section = Section::default();
+        assert!(matches!(section.read(b"a:b\r\n", &policy), Ok(Step::Field { len: 5, .. })));
+        assert_eq!(section.read(b" \tc: d \r\n", &policy), Ok(Step::Fold { len: 9, text: 2..6 }));
+        assert_eq!(section.read(b"\t\r\n", &policy), Ok(Step::Fold { len: 3, text: 1..1 }));
+        assert_eq!(section.read(b" c", &policy), Ok(Step::NeedBytes));
+        assert_eq!(section.read(b" c\r\n", &policy), Err(Error::FieldTooLong { limit: 20 }));
+
+        let mut section = Section::default();
+        assert!(matches!(section.read(b"a:b\r\n", &policy), Ok(Step::Field { .. })));
+        assert_eq!(section.read(b" c\0\r\n", &policy), Err(Error::FoldedValue));
+    }
+
+    #[test]
+    fn blanks_before_the_colon_can_be_taken_off() {
+        let policy = Policy { header_spaces: true, ..policy(2) };
+        let step = Section::default().read(b"a \t: b\r\n", &policy);
+        assert_eq!(step, Ok(Step::Field { len: 8, name_len: 1, value: 5..6 }));
+        for (line, name) in [(&b" : b\r\n"[..], None), (b": b\r\n", Some("")), (b"a b: c\r\n", Some("a b"))] {
+            let want = match name {
+                Some(name) => Error::FieldName(Excerpt::of(name.as_bytes())),
+                None => Error::Folding(Excerpt::of(b" : b")),
+            };
+            assert_eq!(Section::default().read(line, &policy), Err(want));
+        }
     }
 
     #[test]

@@ -4,8 +4,10 @@
 
 mod address;
 mod listener;
+mod proxy;
 mod stream;
 
 pub use address::{Address, AddressError};
 pub use listener::{BindError, Listener};
+pub use proxy::{Malformed, ProxyHeader, Reading, Versions, read_proxy_header};
 pub use stream::{Peer, Stream};

@@ -78,9 +78,40 @@ impl Stream {
         }
     }
 
+    /// Sends up to `len` bytes of `file` from `offset`, as [`sys::send_file`]; `Ok(None)` when the socket takes nothing,
+    /// `Ok(Some(0))` at the end of the file.
+    pub fn send_file(&mut self, file: BorrowedFd<'_>, offset: u64, len: usize) -> io::Result<Option<usize>> {
+        loop {
+            match sys::send_file(self.as_fd(), file, offset, len) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return ready(other),
+            }
+        }
+    }
+
     /// Says that nothing more will be sent; what was sent still arrives.
     pub fn finish(&self) {
         let _ = sys::shutdown_write(self.as_fd());
+    }
+}
+
+#[cfg(test)]
+impl Stream {
+    /// A unix stream and its (blocking) peer. The kernel holds some `buffer` bytes between them; it has a lower limit.
+    pub(crate) fn pair(buffer: usize) -> io::Result<(Self, std::os::unix::net::UnixStream)> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        socket2::SockRef::from(&ours).set_send_buffer_size(buffer)?;
+        ours.set_nonblocking(true)?;
+        Ok((Self::Unix(mio::net::UnixStream::from_std(ours)), theirs))
+    }
+
+    /// As [`Stream::pair`], by TCP and with the buffers that the system gives.
+    pub(crate) fn tcp_pair() -> io::Result<(Self, std::net::TcpStream)> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let theirs = std::net::TcpStream::connect(listener.local_addr()?)?;
+        let (ours, address) = listener.accept()?;
+        ours.set_nonblocking(true)?;
+        Ok((Self::Tcp(mio::net::TcpStream::from_std(ours), address), theirs))
     }
 }
 

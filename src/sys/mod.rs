@@ -5,21 +5,27 @@
 
 mod clock;
 mod epoll;
+mod limits;
 mod memory;
 mod poll;
 mod process;
+mod send_file;
 mod signals;
 mod socket;
+mod spool;
 mod title;
 
 pub use clock::Monotonic;
 pub use epoll::{add_exclusive, remove};
+pub use limits::raise_descriptor_limit;
 pub use memory::SharedWords;
-pub use poll::{Interest, wait_for, wait_for_any};
+pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use process::{Death, exit_now, fork, kill, notify_of_parents_death, random_up_to, reap};
+pub use send_file::send_file;
 pub use signals::{SignalPipe, block_all, default_all, unblock_all};
 pub use socket::{
-    discard_bytes, discard_pending, make_blocking, packet_pair, pipe, receive_packet, send_packet, shutdown_write,
-    with_open_umask, write_byte,
+    Discarded, discard_bytes, discard_pending, make_blocking, packet_pair, pipe, receive_packet, send_packet,
+    shutdown_write, with_open_umask, write_byte,
 };
+pub use spool::{is_tmpfs, unlinked_file};
 pub use title::set_title;

@@ -33,6 +33,15 @@ pub fn wait_for_any(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Re
     poll_all(&mut polled, timeout)
 }
 
+/// Has the peer of `socket` ended its side, gone, or has the connection failed? Does not wait.
+///
+/// A peer that has only ended its side may still read: a hint, no proof. `false` when the kernel cannot say.
+pub fn has_hung_up(socket: BorrowedFd<'_>) -> bool {
+    // nix has no name for it. The other two are always reported.
+    let flags = PollFlags::from_bits_retain(libc::POLLRDHUP) | PollFlags::POLLHUP | PollFlags::POLLERR;
+    poll_all(&mut [PollFd::new(socket, flags)], Some(Duration::ZERO)).unwrap_or(false)
+}
+
 fn poll_all(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
     let timeout = match timeout {
         None => PollTimeout::NONE,
@@ -43,5 +52,34 @@ fn poll_all(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<boo
         Ok(ready) => Ok(ready > 0),
         Err(Errno::EINTR) => Err(io::ErrorKind::Interrupted.into()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::Shutdown;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_that_ends_its_side_has_hung_up_and_one_that_sends_has_not() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        assert!(!has_hung_up(ours.as_fd()));
+        theirs.write_all(b"hello").unwrap();
+        assert!(!has_hung_up(ours.as_fd()));
+        theirs.shutdown(Shutdown::Write).unwrap();
+        assert!(has_hung_up(ours.as_fd()), "bytes that wait do not hide it");
+        drop(theirs);
+        assert!(has_hung_up(ours.as_fd()));
+    }
+
+    #[test]
+    fn our_own_end_of_writing_is_no_hang_up() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        ours.shutdown(Shutdown::Write).unwrap();
+        assert!(!has_hung_up(ours.as_fd()));
     }
 }

@@ -75,19 +75,29 @@ pub fn shutdown_write(socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(shutdown(socket.as_raw_fd(), Shutdown::Write)?)
 }
 
-/// Reads and throws away what waits in `socket`. `true`: the peer has ended its side, the socket has failed, or more than
-/// `limit` bytes have come at once.
-pub fn discard_pending(socket: BorrowedFd<'_>, limit: usize) -> bool {
+/// What [`discard_pending`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discarded {
+    /// All that was there; the peer may send more.
+    All,
+    /// As much as was asked for; there may be more.
+    More,
+    /// The peer has ended its side, or the socket has failed.
+    Ended,
+}
+
+/// Reads and throws away what waits in `socket`, up to about `limit` bytes.
+pub fn discard_pending(socket: BorrowedFd<'_>, limit: usize) -> Discarded {
     let mut scratch = [0; 16 * 1024];
     let mut discarded = 0;
     while discarded < limit {
         match recv(socket.as_raw_fd(), &mut scratch, MsgFlags::MSG_DONTWAIT) {
-            Ok(0) => return true,
+            Ok(0) => return Discarded::Ended,
             Ok(count) => discarded += count,
             Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => return false,
-            Err(_) => return true,
+            Err(Errno::EAGAIN) => return Discarded::All,
+            Err(_) => return Discarded::Ended,
         }
     }
-    true
+    Discarded::More
 }

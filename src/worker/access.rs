@@ -21,7 +21,7 @@ pub(super) struct Ended<'a, A: App> {
 impl<'a, A: App> Ended<'a, A> {
     /// `remote`: the peer's address as text, empty for a unix socket; `variables`: names in the order of the record.
     pub(super) fn new(connection: &'a Connection<A>, remote: &'a str, variables: &'a [String]) -> Self {
-        let unsent = connection.output.pending() as u64;
+        let unsent = connection.output.pending();
         let body_len = connection.exchange.body_len.saturating_sub(unsent);
         Self { connection, head: connection.http.head(), remote, variables, body_len }
     }

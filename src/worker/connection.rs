@@ -1,22 +1,32 @@
 //! One connection: its socket, its place in the protocol, the exchange at hand. It moves as a whole to the thread that
 //! runs the application for it and back, so it never has two owners.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::body::{Incoming, TooLarge};
-use super::output::Output;
-use crate::app::{App, Origin};
-use crate::http::{self, Event, Limits};
+use super::body::{Bounds, Incoming, Trouble};
+use super::budget::Share;
+use super::output::{FlushError, Flushed, Output};
+use super::pace::{Demand, Pace};
+use super::{Shared, identity};
+use crate::app::{App, Client, Origin};
+use crate::config::Config;
+use crate::http::{self, Event, Policy};
 use crate::net::Stream;
+use crate::sys::{self, Discarded};
 
-/// Bodies up to this announced length, in bytes, get their final place at once.
-const SIZED_LIMIT: u64 = 256 * 1024;
+/// What is read from one connection, or written to it, before others get their turn; in bytes.
+const TURN: u64 = 1024 * 1024;
 
-/// How much of an abandoned request is read and thrown away, so that the client sees our answer and not a reset.
-const LINGER_BYTES: usize = 64 * 1024;
+/// Bytes that are read at once on their way to a file.
+const SCRATCH: usize = 128 * 1024;
+
+thread_local! {
+    static TO_FILE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// One connection.
 pub(super) struct Connection<A: App> {
@@ -25,9 +35,19 @@ pub(super) struct Connection<A: App> {
     pub(super) origin: Origin,
     pub(super) memory: A::Memory,
     pub(super) body: Incoming<A::Buffer>,
+    /// Memory that the body has taken.
+    pub(super) share: Share,
+    /// How fast the body comes, while one does.
+    pub(super) pace: Option<Pace>,
+    /// May a PROXY header stand in front of the first request?
+    pub(super) awaits_proxy: bool,
     pub(super) output: Output<A::Piece>,
     pub(super) phase: Phase,
     pub(super) readiness: Readiness,
+    /// The client has ended its side, and all that it sent has been read.
+    pub(super) is_ended: bool,
+    /// When its request was complete.
+    pub(super) ready_since: Option<Instant>,
     /// Must the connection linger when its last word is out?
     pub(super) lingers: bool,
     /// Requests so far, the present one included.
@@ -38,9 +58,11 @@ pub(super) struct Connection<A: App> {
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// The first byte of a new connection.
+    Silent,
     /// The next request of a kept-alive connection; nothing of it is here.
     Idle,
-    /// The first request, or the rest of a head.
+    /// The rest of a head.
     ReadHead,
     /// The rest of a body.
     ReadBody,
@@ -66,6 +88,8 @@ pub(super) struct Readiness {
 /// What is noted of the exchange at hand, for the access log and the scoreboard.
 #[derive(Debug, Default)]
 pub(super) struct Record {
+    /// Who the client is where a trusted proxy says so.
+    pub(super) client: Option<Client>,
     /// When the application was called.
     pub(super) started: Option<Instant>,
     /// From there to the end of the iterable.
@@ -93,6 +117,8 @@ pub(super) struct Record {
 pub(super) enum Progress {
     /// More must come.
     Wait,
+    /// Others come first: there may be more to read at once.
+    Yield,
     /// A request is complete (or announced with `Expect`).
     Request,
     /// It must be refused.
@@ -106,155 +132,263 @@ pub(super) enum Progress {
 pub(super) enum Refused {
     /// It is not HTTP as we accept it.
     Malformed(http::Error),
-    /// Its body exceeds `body_memory`.
-    TooLarge,
+    /// Its body is not taken in.
+    Body(Trouble),
+    /// The PROXY header in front of it is malformed; the text says how.
+    ProxyHeader(String),
+    /// The peer may not send a PROXY header.
+    Forbidden,
+}
+
+/// What reading from the socket led to.
+enum Filled {
+    /// So many bytes, or the end of the input.
+    Bytes(u64),
+    /// Nothing is there.
+    Nothing,
 }
 
 impl<A: App> Connection<A> {
-    pub(super) fn new(stream: Stream, origin: Origin, limits: Limits) -> Self {
+    pub(super) fn new(stream: Stream, origin: Origin, policy: Arc<Policy>, share: Share) -> Self {
         Self {
             stream,
-            http: http::Connection::new(limits),
+            http: http::Connection::new(policy),
             origin,
             memory: A::Memory::default(),
             body: Incoming::None,
+            share,
+            pace: None,
+            awaits_proxy: false,
             output: Output::default(),
-            phase: Phase::ReadHead,
+            phase: Phase::Silent,
             readiness: Readiness::default(),
+            is_ended: false,
+            ready_since: None,
             lingers: false,
             requests: 0,
             exchange: Record::default(),
         }
     }
 
-    /// Reads and parses as far as the bytes that are here allow. `body_limit`: bytes.
-    pub(super) fn read_request(&mut self, app: &Arc<A>, body_limit: u64) -> Progress {
+    /// Reads and parses as far as the bytes that are here allow.
+    pub(super) fn read_request(&mut self, shared: &Shared<A>, now: Instant) -> Progress {
+        let mut turn = TURN;
         loop {
-            if self.phase == Phase::Idle && self.http.has_input() {
+            if matches!(self.phase, Phase::Silent | Phase::Idle) && self.http.has_input() {
                 self.phase = Phase::ReadHead;
             }
-            match self.http.next_event() {
-                Ok(Event::NeedBytes) => match self.fill() {
-                    Ok(true) => {}
-                    Ok(false) => return Progress::Wait,
-                    Err(_) => return Progress::Closed,
+            let event = if self.awaits_proxy { self.read_proxy_header(&shared.config) } else { self.next_event() };
+            let next = match event {
+                Ok(Event::NeedBytes) => match self.fill(&shared.config, now) {
+                    Ok(Filled::Bytes(len)) if len < turn => {
+                        turn -= len;
+                        Ok(None)
+                    }
+                    Ok(Filled::Bytes(_)) => return Progress::Yield,
+                    Ok(Filled::Nothing) => return Progress::Wait,
+                    Err(stop) => Err(stop),
                 },
-                Ok(Event::Head) => {
-                    if let Some(progress) = self.start_body(app, body_limit) {
-                        return progress;
-                    }
-                }
+                Ok(Event::Head) => self.start_body(shared, now),
                 Ok(Event::Body) => {
-                    if let Err(TooLarge) = self.body.add(self.http.body_chunk(), body_limit) {
-                        return Progress::Refuse(Refused::TooLarge);
-                    }
+                    let bounds = bounds(&shared.config);
+                    let added = self.body.add(self.http.body_chunk(), bounds, &mut self.share);
+                    added.map(|()| None).map_err(|trouble| Progress::Refuse(Refused::Body(trouble)))
                 }
-                Ok(Event::End) => return Progress::Request,
-                Ok(Event::Closed) => return Progress::Closed,
-                Err(http::Error::Truncated) => return Progress::Closed,
-                Err(error) => return Progress::Refuse(Refused::Malformed(error)),
+                Ok(Event::End) => Ok(Some(Progress::Request)),
+                Ok(Event::Closed) => Err(Progress::Closed),
+                Err(stop) => Err(stop),
+            };
+            match next {
+                Ok(None) => {}
+                Ok(Some(progress)) | Err(progress) => return progress,
             }
         }
     }
 
-    /// Looks at a complete head and makes room for the body.
-    fn start_body(&mut self, app: &Arc<A>, body_limit: u64) -> Option<Progress> {
+    /// What the bytes that are here amount to. Errors: what ends reading.
+    fn next_event(&mut self) -> Result<Event, Progress> {
+        self.http.next_event().map_err(|error| match error {
+            http::Error::Truncated => Progress::Closed,
+            error => Progress::Refuse(Refused::Malformed(error)),
+        })
+    }
+
+    /// Looks for a PROXY header; [`Event::NeedBytes`] while it is not all here.
+    fn read_proxy_header(&mut self, config: &Config) -> Result<Event, Progress> {
+        let is_over = identity::read_proxy_header(self.http.unread(), &mut self.origin, config);
+        match is_over.map_err(Progress::Refuse)? {
+            Some(len) => {
+                self.http.skip(len);
+                self.awaits_proxy = false;
+                self.next_event()
+            }
+            None if self.is_ended => Err(Progress::Closed),
+            None => Ok(Event::NeedBytes),
+        }
+    }
+
+    /// Looks at a complete head and makes room for the body. `Some`: the request can run, or must not.
+    fn start_body(&mut self, shared: &Shared<A>, now: Instant) -> Result<Option<Progress>, Progress> {
         self.phase = Phase::ReadBody;
         self.requests += 1;
         let head = self.http.head();
-        let length = head.content_length();
-        if length.is_some_and(|length| length > body_limit) {
-            return Some(Progress::Refuse(Refused::TooLarge));
+        let length = head.content_length().unwrap_or(0);
+        if length == 0 && !head.is_chunked() {
+            self.body = Incoming::None;
+            return Ok(None);
         }
-        let has_body = head.is_chunked() || length.is_some_and(|length| length > 0);
-        if has_body && head.expects_continue() {
-            self.body = Incoming::Announced;
-            return Some(Progress::Request);
-        }
-        self.expect_body(app);
-        None
+        let refuse = |trouble| Progress::Refuse(Refused::Body(trouble));
+        bounds(&shared.config).check(length).map_err(refuse)?;
+        self.body = match (shared.config.request_buffering, head.expects_continue()) {
+            (false, _) => Incoming::Streamed,
+            (true, true) => Incoming::Announced,
+            (true, false) => {
+                self.expect_body(shared, now).map_err(refuse)?;
+                return Ok(None);
+            }
+        };
+        Ok(Some(Progress::Request))
     }
 
-    /// Makes room for the body that the head announces.
-    pub(super) fn expect_body(&mut self, app: &Arc<A>) {
+    /// Makes room for the body that the head announces. Errors: there is none.
+    pub(super) fn expect_body(&mut self, shared: &Shared<A>, now: Instant) -> Result<(), Trouble> {
         let head = self.http.head();
-        self.body = match head.content_length() {
-            _ if head.is_chunked() => Incoming::Growing(Vec::new()),
-            // Room is made as the bytes come, not because a client has announced them.
-            Some(length) if length > SIZED_LIMIT => Incoming::Growing(Vec::new()),
-            Some(length) if length > 0 => Incoming::Sized { buffer: app.buffer(length as usize), filled: 0 },
-            _ => Incoming::None,
-        };
+        let length = if head.is_chunked() { None } else { Some(head.content_length().unwrap_or(0)) };
+        self.pace = Some(Pace::begin(now));
+        let buffer = |len| shared.app.buffer(len);
+        self.body = Incoming::expect(length, bounds(&shared.config), &mut self.share, buffer)?;
+        Ok(())
     }
 
-    /// Reads once. `Ok(false)`: nothing is there. Errors: the connection has failed.
-    pub(super) fn fill(&mut self) -> io::Result<bool> {
+    /// Reads once. Errors: what ends reading.
+    fn fill(&mut self, config: &Config, now: Instant) -> Result<Filled, Progress> {
         if !self.readiness.readable {
-            return Ok(false);
+            return Ok(Filled::Nothing);
         }
-        let direct = self.http.direct_remaining();
-        let space = if direct > 0 { self.body.space() } else { None };
-        let (count, offered) = match space {
-            Some(space) => {
-                let offered = space.len().min(usize::try_from(direct).unwrap_or(usize::MAX));
-                let count = self.stream.read(&mut space[..offered])?;
-                if let Some(count) = count {
-                    self.body.filled_by(count);
-                    self.http.received_directly(count as u64);
-                }
-                (count, offered)
-            }
-            None => {
-                let space = self.http.spare();
-                let offered = space.len();
-                let count = self.stream.read(space)?;
-                if let Some(count) = count {
-                    self.http.received(count);
-                }
-                (count, offered)
-            }
+        let direct = usize::try_from(self.http.direct_remaining()).unwrap_or(usize::MAX);
+        let (count, offered) = match &mut self.body {
+            Incoming::Sized { .. } if direct > 0 => self.fill_in_place(direct),
+            Incoming::Spooled { .. } if direct > 0 => self.fill_file(direct, config)?,
+            _ => self.fill_buffer(),
         };
+        let count = self.note_read(count.map_err(|_| Progress::Closed)?, offered);
+        if let (Some(count), Some(pace)) = (count, &mut self.pace) {
+            pace.note(count, now);
+        }
+        Ok(count.map_or(Filled::Nothing, Filled::Bytes))
+    }
+
+    /// Notes what a read that was offered so much room says of the socket.
+    pub(super) fn note_read(&mut self, count: Option<usize>, offered: usize) -> Option<u64> {
         match count {
-            None => {
-                self.readiness.readable = false;
-                Ok(false)
-            }
+            None => self.readiness.readable = false,
             Some(0) => {
                 self.readiness.readable = false;
+                self.is_ended = true;
                 self.http.end_of_input();
-                Ok(true)
             }
-            Some(count) => {
-                // A short read has emptied an edge-triggered socket; asking again would cost a system call.
-                if count < offered && !self.readiness.read_closed {
-                    self.readiness.readable = false;
-                }
-                Ok(true)
-            }
+            // A short read has emptied an edge-triggered socket; asking again would cost a system call.
+            Some(count) if count < offered && !self.readiness.read_closed => self.readiness.readable = false,
+            Some(_) => {}
         }
+        count.map(|count| count as u64)
     }
 
-    /// Writes what is queued, as far as the kernel takes it. `Ok(true)`: all of it. Errors: the client has gone.
-    pub(super) fn flush(&mut self) -> io::Result<bool> {
+    /// Reads into the buffer of the protocol: what came, and how much room there was.
+    pub(super) fn fill_buffer(&mut self) -> (io::Result<Option<usize>>, usize) {
+        let space = self.http.spare();
+        let offered = space.len();
+        let count = self.stream.read(space);
+        if let Ok(Some(count)) = count {
+            self.http.received(count);
+        }
+        (count, offered)
+    }
+
+    /// Reads a body of known length to where it belongs.
+    fn fill_in_place(&mut self, direct: usize) -> (io::Result<Option<usize>>, usize) {
+        let space = self.body.space().unwrap_or_default();
+        let offered = space.len().min(direct);
+        let count = self.stream.read(&mut space[..offered]);
+        if let Ok(Some(count)) = count {
+            self.body.filled_by(count);
+            self.http.received_directly(count as u64);
+        }
+        (count, offered)
+    }
+
+    /// Reads a body of known length that is on its way to a file.
+    fn fill_file(&mut self, direct: usize, config: &Config) -> Result<(io::Result<Option<usize>>, usize), Progress> {
+        TO_FILE.with_borrow_mut(|scratch| {
+            scratch.resize(SCRATCH, 0);
+            let offered = scratch.len().min(direct);
+            let count = self.stream.read(&mut scratch[..offered]);
+            if let Ok(Some(count)) = count {
+                let added = self.body.add(&scratch[..count], bounds(config), &mut self.share);
+                added.map_err(|trouble| Progress::Refuse(Refused::Body(trouble)))?;
+                self.http.received_directly(count as u64);
+            }
+            Ok((count, offered))
+        })
+    }
+
+    /// Writes what is queued, as far as the kernel takes it and others can wait.
+    ///
+    /// Errors: the client has gone, or a file that was to be sent could not be; the latter is logged.
+    pub(super) fn flush(&mut self) -> io::Result<Flushed> {
         let before = self.output.pending();
-        let result = self.output.flush(&mut self.stream);
+        let result = self.output.flush(&mut self.stream, TURN);
         self.exchange.has_sent |= self.output.pending() < before;
-        result
+        result.map_err(|error| {
+            let head = self.http.head();
+            let (method, target) = (head.method(), head.target());
+            match error {
+                FlushError::Gone(error) => return error,
+                FlushError::File(error) => {
+                    log::error!("Error handling request {method} {target}: cannot read the file to be sent: {error}");
+                }
+                FlushError::Truncated { missing } => log::error!(
+                    "Error handling request {method} {target}: the file to be sent is {missing} bytes shorter than announced"
+                ),
+            }
+            self.exchange.failed = true;
+            io::ErrorKind::Other.into()
+        })
     }
 
     /// May the client still be sending? Unless it has said that this request is its last, it cannot know that we close.
     pub(super) fn has_unread_input(&self) -> bool {
-        self.phase == Phase::ReadHead
-            || self.phase == Phase::ReadBody
+        matches!(self.phase, Phase::ReadHead | Phase::ReadBody)
             || self.readiness.readable
             || !self.http.is_last_request()
             || self.http.has_input()
-            || matches!(self.body, Incoming::Announced)
+            || self.body.is_outstanding()
     }
 
-    /// Throws away what the client still sends after our last word. `true`: it has closed, or sends too much.
-    pub(super) fn linger(&mut self) -> bool {
-        crate::sys::discard_pending(self.stream.as_fd(), LINGER_BYTES)
+    /// Throws away what the client still sends after our last word.
+    pub(super) fn linger(&self) -> Discarded {
+        sys::discard_pending(self.stream.as_fd(), TURN as usize)
+    }
+}
+
+/// How large bodies may get, and where.
+pub(super) fn bounds(config: &Config) -> Bounds<'_> {
+    Bounds { memory: config.body_memory, most: config.limit_request_body, directory: &config.tmp_upload_dir }
+}
+
+/// How fast bodies must come.
+pub(super) fn demand(config: &Config) -> Demand {
+    Demand { patience: config.body_timeout, min_rate: config.body_min_rate }
+}
+
+impl Record {
+    /// Forgets the exchange that has ended, but keeps the memory.
+    pub(super) fn restart(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        let mut variables = std::mem::take(&mut self.variables);
+        fields.clear();
+        variables.clear();
+        *self = Self { fields, variables, ..Self::default() };
     }
 }
 

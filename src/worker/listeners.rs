@@ -22,6 +22,16 @@ pub(super) struct Listeners {
     paused_until: Option<Instant>,
 }
 
+/// What a look at a listener brought.
+pub(super) enum Accepted {
+    /// A connection, and the listener as applications see it.
+    Connection(Stream, Arc<Server>),
+    /// None waits, or another worker was quicker.
+    Nothing,
+    /// One waits and cannot be had, mostly for want of descriptors.
+    Failed(io::Error),
+}
+
 impl Listeners {
     /// `first_token`: of the first listener; the others follow.
     pub(super) fn new(listeners: Vec<Arc<Listener>>, first_token: usize) -> Self {
@@ -49,16 +59,24 @@ impl Listeners {
     }
 
     /// Takes one connection, if one waits.
-    pub(super) fn accept(&mut self, index: usize, now: Instant) -> Option<(Stream, Arc<Server>)> {
-        let (listener, server) = self.all.get(index)?;
+    pub(super) fn accept(&self, index: usize) -> Accepted {
+        let Some((listener, server)) = self.all.get(index) else { return Accepted::Nothing };
         match listener.accept() {
-            Ok(stream) => Some((stream?, server.clone())),
-            Err(error) => {
-                log::error!("cannot accept a connection: {error}; trying again in {} ms", PAUSE.as_millis());
-                self.paused_until = Some(now + PAUSE);
-                None
-            }
+            Ok(Some(stream)) => Accepted::Connection(stream, server.clone()),
+            Ok(None) => Accepted::Nothing,
+            Err(error) => Accepted::Failed(error),
         }
+    }
+
+    /// Takes none before `until`.
+    pub(super) fn pause(&mut self, until: Instant) {
+        self.paused_until = Some(until);
+    }
+
+    /// Takes none for a while; tells how long.
+    pub(super) fn pause_after_failure(&mut self, now: Instant) -> Duration {
+        self.pause(now + PAUSE);
+        PAUSE
     }
 
     /// When to look again after a pause.

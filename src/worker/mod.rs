@@ -6,25 +6,37 @@
 
 mod access;
 mod body;
+mod budget;
+mod complaints;
 mod connection;
 mod date;
 mod deadlines;
 mod drain;
+mod eviction;
 mod exchange;
 mod handoff;
+mod identity;
 mod inline;
 mod listeners;
+mod orders;
 mod output;
+mod pace;
 mod reactor;
+mod receiving;
+mod running;
 mod slots;
+mod timing;
+mod traffic;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use mio::Registry;
 
+use self::budget::Budget;
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::http::{HeaderMap, Limits, Policy};
 use crate::ipc::{Activity, WorkerEnd, WorkerLine};
 use crate::logging::access::AccessLog;
 use crate::net::Listener;
@@ -71,6 +83,10 @@ pub fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
 struct Shared<A> {
     app: Arc<A>,
     config: Arc<Config>,
+    /// What requests may be like.
+    policy: Arc<Policy>,
+    /// Memory for bodies of requests.
+    budget: Arc<Budget>,
     /// For a connection that leaves the reactor on another thread.
     registry: Registry,
     /// Is there an access log?
@@ -89,6 +105,25 @@ impl<A> Shared<A> {
     }
 
     fn is_draining(&self) -> bool {
-        self.is_draining.load(std::sync::atomic::Ordering::Relaxed)
+        self.is_draining.load(Relaxed)
+    }
+}
+
+/// The settings that say what requests may be like.
+fn policy(config: &Config) -> Policy {
+    Policy {
+        limits: Limits::new(config.limit_request_line, config.limit_request_fields, config.limit_request_field_size),
+        obsolete_folding: config.permit_obsolete_folding,
+        header_spaces: config.strip_header_spaces,
+        unconventional_method: config.permit_unconventional_http_method,
+        unconventional_version: config.permit_unconventional_http_version,
+        casefold_method: config.casefold_http_method,
+        header_map: match config.header_map {
+            config::HeaderMap::Drop => HeaderMap::Drop,
+            config::HeaderMap::Refuse => HeaderMap::Refuse,
+            config::HeaderMap::Dangerous => HeaderMap::Dangerous,
+        },
+        forwarder_headers: config.forwarder_headers.clone(),
+        secure_scheme_headers: config.secure_scheme_headers.clone(),
     }
 }

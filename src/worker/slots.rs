@@ -68,6 +68,14 @@ impl<A: App> Slots<A> {
         (slot.used == token.0 >> INDEX_BITS && !matches!(slot.place, Place::Free)).then_some(slot)
     }
 
+    /// A connection that is here.
+    pub(super) fn here(&mut self, token: Token) -> Option<&Connection<A>> {
+        match &self.slot(token)?.place {
+            Place::Here(connection) => Some(connection),
+            Place::Free | Place::Away(_) => None,
+        }
+    }
+
     /// Takes a connection that is here; its slot stays its own.
     pub(super) fn take(&mut self, token: Token) -> Option<Box<Connection<A>>> {
         let slot = self.slot(token)?;
@@ -122,12 +130,14 @@ impl<A: App> Slots<A> {
         }
     }
 
-    /// Tokens of all connections that are here.
-    pub(super) fn tokens_here(&self) -> Vec<Token> {
-        let here = |(index, slot): (usize, &Slot<A>)| match slot.place {
-            Place::Here(_) => Some(Token((index + self.first_token) | slot.used << INDEX_BITS)),
+    /// All connections that are here, and their deadlines.
+    pub(super) fn all_here(&self) -> impl Iterator<Item = (Token, &Connection<A>, Option<Instant>)> {
+        self.slots.iter().enumerate().filter_map(move |(index, slot)| match &slot.place {
+            Place::Here(connection) => {
+                let token = Token((index + self.first_token) | slot.used << INDEX_BITS);
+                Some((token, &**connection, slot.deadline))
+            }
             Place::Free | Place::Away(_) => None,
-        };
-        self.slots.iter().enumerate().filter_map(here).collect()
+        })
     }
 }

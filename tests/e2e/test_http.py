@@ -219,16 +219,16 @@ def test_an_unread_body_does_not_become_the_next_request(serve):
         assert wire.is_quiet() or wire.has_ended()
 
 
-def test_a_body_above_body_memory_is_refused_before_it_is_sent(serve):
-    with serve("uploads") as server, server.connect() as wire:
+def test_a_body_above_the_limit_is_refused_before_it_is_sent(serve):
+    with serve("uploads", "--limit-request-body", str(MEBIBYTE)) as server, server.connect() as wire:
         wire.send(compose("POST", "/", {"Content-Length": str(MEBIBYTE + 1)}))
         assert wire.response().status == 413
         assert wire.has_ended()
         assert server.get("/").status == 200
 
 
-def test_a_chunked_body_above_body_memory_is_refused(serve):
-    with serve("uploads", "--body-memory", "1000") as server, server.connect() as wire:
+def test_a_chunked_body_above_the_limit_is_refused(serve):
+    with serve("uploads", "--limit-request-body", "1000") as server, server.connect() as wire:
         wire.send(compose("POST", "/", {"Transfer-Encoding": "chunked"}) + chunk(b"x" * 600) + chunk(b"x" * 600))
         assert wire.response().status == 413
         assert wire.has_ended()

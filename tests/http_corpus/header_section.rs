@@ -1,8 +1,11 @@
 //! Fields: their form, their limits, and those that say whom a request is for and what it expects.
 
-use indrik::http::{Connection, Event, Limits, Version};
+use std::sync::Arc;
 
-use super::{bytes, check, check_fields, check_within};
+use indrik::http::{Connection, Event, Limits, Policy, Version};
+
+use super::reader::{Peer, bytes};
+use super::{check, check_fields, check_within, sees};
 
 #[test]
 fn a_field_line_without_a_colon_is_refused() {
@@ -147,7 +150,7 @@ fn only_100_continue_can_be_expected() {
 #[test]
 fn a_continue_is_owed_only_to_a_1_1_client_with_a_body() {
     let expects = |wire: &str| {
-        let mut connection = Connection::new(Limits::default());
+        let mut connection = Connection::new(Arc::default());
         connection.receive(&bytes(wire));
         assert_eq!(connection.next_event(), Ok(Event::Head));
         connection.head().expects_continue()
@@ -161,8 +164,8 @@ fn a_continue_is_owed_only_to_a_1_1_client_with_a_body() {
 
 #[test]
 fn a_head_shows_its_parts_as_sent() {
-    let mut connection = Connection::new(Limits::default());
-    connection.receive(&bytes("GET http://A:80/p%20q?r=s#t HTTP/1.2|hOsT: a|X_Y: 1|x-y:\u{e9} ||"));
+    let mut connection = Connection::new(Arc::default());
+    connection.receive(&bytes("GET http://A:80/p%20q?r=s#t HTTP/1.2|hOsT: a|X~Y: 1|x-y:\u{e9} ||"));
     assert_eq!(connection.next_event(), Ok(Event::Head));
     let head = connection.head();
     assert_eq!((head.method(), head.target()), ("GET", "http://A:80/p%20q?r=s#t"));
@@ -170,6 +173,18 @@ fn a_head_shows_its_parts_as_sent() {
     assert_eq!((head.version(), head.protocol()), (Version::Http11, "HTTP/1.1"));
     assert_eq!((head.host(), head.field("Host")), (Some(&b"A:80"[..]), Some(&b"a"[..])));
     let fields: Vec<_> = head.fields().map(|field| (field.name, field.value)).collect();
-    assert_eq!(fields, [("hOsT", &b"a"[..]), ("X_Y", b"1"), ("x-y", b"\xe9")]);
+    assert_eq!(fields, [("hOsT", &b"a"[..]), ("X~Y", b"1"), ("x-y", b"\xe9")]);
     assert_eq!(head.fields().len(), 3);
+}
+
+#[test]
+fn order_case_and_duplicates_of_fields_are_kept() {
+    let seen = sees(Policy::default(), Peer::Stranger, "b: 1|A: 2|B: 1|a: 3|Cookie: x|cookie: y");
+    assert_eq!(seen.fields, ["Host: a", "b: 1", "A: 2", "B: 1", "a: 3", "Cookie: x", "cookie: y"]);
+}
+
+#[test]
+fn an_upgrade_is_a_field_like_any_other() {
+    check_fields("Connection: Upgrade, HTTP2-Settings|Upgrade: h2c|HTTP2-Settings: AAMAAABk", "GET / HTTP/1.1");
+    check_fields("Connection: upgrade, close|Upgrade: websocket", "GET / HTTP/1.1, closes");
 }

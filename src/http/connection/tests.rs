@@ -7,7 +7,7 @@ const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn connection(wire: &str) -> Connection {
-    let mut connection = Connection::new(Limits::default());
+    let mut connection = Connection::new(Arc::default());
     connection.receive(wire.as_bytes());
     connection
 }
@@ -243,4 +243,39 @@ fn what_was_understood_of_a_bad_head_can_be_told() {
     let mut cut = connection("GET / HTTP/1.1\r\nHost: a\r\nA: b\n\r\n");
     assert_eq!(cut.next_event(), Err(Error::BareLineFeed));
     assert_eq!(cut.head().fields().len(), 1);
+}
+
+#[test]
+fn what_stands_before_the_first_request_can_be_looked_at_and_skipped() {
+    let mut connection = connection("PROXY UNKNOWN");
+    assert_eq!(connection.unread(), b"PROXY UNKNOWN");
+    assert_eq!(connection.next_event(), Ok(Event::NeedBytes));
+    connection.skip(99);
+    assert_eq!(connection.unread(), b"");
+    connection.receive(format!("\x01\x02{GET}{GET}").as_bytes());
+    connection.skip(2);
+    assert_eq!(connection.next_event(), Ok(Event::Head));
+    assert_eq!(connection.unread(), GET.as_bytes());
+    connection.skip(4);
+    assert_eq!(connection.unread(), GET.as_bytes());
+    assert_eq!(connection.head().first_line().to_string(), "GET / HTTP/1.1");
+}
+
+#[test]
+fn a_forwarder_is_believed_from_the_next_head_on() {
+    let fields = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nScript_Name: /s\r\nA_b: c\r\n\r\n";
+    let mut connection = connection(&fields.repeat(3));
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(connection.next_event(), Ok(Event::Head));
+        let head = connection.head();
+        let names: Vec<_> = head.dropped().collect();
+        seen.push((head.is_secure(), head.field("SCRIPT_NAME").is_some(), names.join(" ")));
+        assert_eq!(connection.next_event(), Ok(Event::End));
+        answer(&mut connection, "200 OK", &[], None, &[]).unwrap();
+        connection.trust_forwarder();
+        connection.next_cycle();
+    }
+    let trusted = (Some(true), true, "A_b".to_owned());
+    assert_eq!(seen, [(None, false, "Script_Name A_b".to_owned()), trusted.clone(), trusted]);
 }

@@ -2,14 +2,17 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use pyo3::exceptions::{PyBrokenPipeError, PyRuntimeError, PyStopIteration, PySystemExit, PyTypeError};
+use pyo3::exceptions::{PyBrokenPipeError, PyOSError, PyRuntimeError, PyStopIteration, PySystemExit, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::bytes::Piece;
+use super::file_span::FileSpan;
+use super::file_wrapper::FileWrapper;
 use super::start_response::{Responder, State};
 use super::{Tools, Wsgi, environ, hints};
-use crate::app::{Exchange, Failure, Flush, Gone, Room};
+use crate::app::{Exchange, Failure, Flush, Gone, Refusal, Room};
+use crate::http;
 use crate::py::{signals, traceback};
 
 /// Why an answer does not go on.
@@ -99,9 +102,8 @@ pub(super) fn call(
             Err(Failure::Gone)
         }
         Err(Stop::Raised(error)) => match state.link.refusal() {
-            Some(status) if !exchange.has_responded() => {
-                log::warn!("{} answered with {status}: {error}", request_line(exchange));
-                Err(Failure::Request(status))
+            Some(refusal) if !exchange.has_responded() || error.is_instance_of::<PyOSError>(py) => {
+                Err(refuse(exchange, &refusal))
             }
             _ => Err(fail(py, exchange, &error)),
         },
@@ -112,6 +114,18 @@ pub(super) fn call(
 fn fail(py: Python<'_>, exchange: &mut dyn Exchange<Wsgi>, error: &PyErr) -> Failure {
     log::error!("Error handling request {}\n{}", request_line(exchange), traceback::text(py, error));
     Failure::Application
+}
+
+/// Logs that the application let an exception of `wsgi.input` pass: no fault of its own.
+fn refuse(exchange: &mut dyn Exchange<Wsgi>, refusal: &Refusal) -> Failure {
+    let line = request_line(exchange);
+    let status = refusal.status();
+    match (refusal, exchange.has_responded()) {
+        (Refusal::Gone, _) => log::debug!("Ignored premature client disconnection. {line}"),
+        (_, false) => log::warn!("{line} answered with {status}: {refusal}"),
+        (_, true) => log::warn!("{line} cut: {refusal}"),
+    }
+    Failure::Request(status)
 }
 
 fn request_line(exchange: &mut dyn Exchange<Wsgi>) -> String {
@@ -157,6 +171,9 @@ fn send_all(py: Python<'_>, state: &State, iterable: &Bound<'_, PyAny>) -> Resul
     }
     if let Some(only) = only_item(iterable) {
         return send_whole(py, state, only.as_ref());
+    }
+    if let Some(span) = file_span(state, iterable)? {
+        return send_file(state, span);
     }
     for item in iterable.try_iter()? {
         let item = item?;
@@ -206,6 +223,37 @@ fn send_whole(py: Python<'_>, state: &State, body: Option<&Bound<'_, PyBytes>>) 
         exchange.respond(&answer.status, &answer.fields, Some(length))?;
         if let Some(body) = body {
             exchange.send(Piece::new(body), Flush::Later)?;
+        }
+        Ok(exchange.finish()?)
+    })?
+}
+
+/// The part of a file that is all of the body, where the server can send it without reading it.
+///
+/// Source: PEP 3333, optional platform-specific file handling: the object that the application returns, and no other.
+fn file_span(state: &State, iterable: &Bound<'_, PyAny>) -> Result<Option<FileSpan>, Stop> {
+    let Ok(wrapper) = iterable.cast_exact::<FileWrapper>() else { return Ok(None) };
+    // What `write()` has sent counts towards Content-Length: then blocks are easier to get right.
+    if state.answer().is_sent || !state.link.with(|exchange| exchange.sends_files())? {
+        return Ok(None);
+    }
+    Ok(wrapper.get().span(wrapper.py()))
+}
+
+fn send_file(state: &State, span: FileSpan) -> Result<(), Stop> {
+    let mut answer = state.answer();
+    if !answer.is_started() {
+        return Err(Stop::Raised(no_start_response()));
+    }
+    answer.is_sent = true;
+    let answer = &*answer;
+    let len = answer.fields.content_length().map_or(span.len, |announced| announced.min(span.len));
+    let may_have_body = !matches!(http::status(&answer.status), Ok(100..=199 | 204 | 304));
+    state.link.with(|exchange| -> Result<(), Stop> {
+        exchange.respond(&answer.status, &answer.fields, Some(len))?;
+        let is_head = exchange.request().0.method() == "HEAD";
+        if len > 0 && may_have_body && !is_head {
+            exchange.send_file(span.file, span.offset, len)?;
         }
         Ok(exchange.finish()?)
     })?

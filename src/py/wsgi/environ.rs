@@ -11,12 +11,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::errors::ErrorStream;
-use super::fields::Meaning;
 use super::file_wrapper::FileWrapper;
 use super::input::Input;
 use super::socket::ConnectionSocket;
 use super::start_response::State;
-use super::{Server, Tools, Wsgi, hints, strings};
+use super::{Server, Tools, Wsgi, fields, hints, strings};
 use crate::app::{self, Exchange, Origin};
 use crate::http::{self, Head};
 
@@ -71,6 +70,7 @@ pub(super) fn build<'py>(
 ) -> Result<Bound<'py, PyDict>, Unfit> {
     let number = exchange.number();
     let input = Input::of(py, exchange.take_body(), state)?;
+    let client = exchange.client();
     let (head, origin, memory) = exchange.request();
     let environ = match &memory.template {
         Some(entries) => entries.bind(py).copy()?,
@@ -84,11 +84,14 @@ pub(super) fn build<'py>(
             environ
         }
     };
-    add_request(&environ, head, &wsgi.template.script_name)?;
+    if let Some(client) = client {
+        add_client(&environ, client)?;
+    }
     if let Some(input) = input {
         environ.set_item(intern!(py, "wsgi.input"), input)?;
     }
-    add_fields(&environ, head, origin, tools)?;
+    let script_name = add_fields(&environ, head, tools)?;
+    add_request(&environ, head, script_name.as_deref().unwrap_or(&wsgi.template.script_name))?;
     if let app::Server::Unix { path } = &*origin.server {
         add_server_of_host(&environ, head, path)?;
     }
@@ -97,12 +100,19 @@ pub(super) fn build<'py>(
 
 fn add_connection(environ: &Bound<'_, PyDict>, origin: &Origin) -> PyResult<()> {
     let py = environ.py();
-    match origin.remote {
-        Some(remote) => {
-            environ.set_item(intern!(py, "REMOTE_ADDR"), remote.ip().to_string())?;
-            environ.set_item(intern!(py, "REMOTE_PORT"), remote.port().to_string())?;
+    match origin.client() {
+        Some(client) => {
+            environ.set_item(intern!(py, "REMOTE_ADDR"), client.ip().to_string())?;
+            environ.set_item(intern!(py, "REMOTE_PORT"), client.port().to_string())?;
         }
         None => environ.set_item(intern!(py, "REMOTE_ADDR"), intern!(py, ""))?,
+    }
+    if let Some(proxied) = &origin.proxied {
+        environ.set_item("PROXY_PROTOCOL", proxied.protocol)?;
+        if let Some((_, destination)) = proxied.addresses {
+            environ.set_item("PROXY_ADDR", destination.ip().to_string())?;
+            environ.set_item("PROXY_PORT", destination.port().to_string())?;
+        }
     }
     environ.set_item(intern!(py, "gunicorn.socket"), Bound::new(py, ConnectionSocket::default())?)?;
     if let app::Server::Tcp { name, port } = &*origin.server {
@@ -110,6 +120,18 @@ fn add_connection(environ: &Bound<'_, PyDict>, origin: &Origin) -> PyResult<()> 
         environ.set_item(intern!(py, "SERVER_PORT"), port.to_string())?;
     }
     Ok(())
+}
+
+/// The client that a trusted proxy names takes the place of the connection's peer.
+fn add_client(environ: &Bound<'_, PyDict>, client: app::Client) -> PyResult<()> {
+    let py = environ.py();
+    environ.set_item(intern!(py, "REMOTE_ADDR"), client.address.to_string())?;
+    match client.port {
+        Some(port) => environ.set_item(intern!(py, "REMOTE_PORT"), port.to_string()),
+        // The port that is known is the proxy's.
+        None if environ.contains(intern!(py, "REMOTE_PORT"))? => environ.del_item(intern!(py, "REMOTE_PORT")),
+        None => Ok(()),
+    }
 }
 
 fn add_request(environ: &Bound<'_, PyDict>, head: Head<'_>, script_name: &str) -> Result<(), Unfit> {
@@ -149,26 +171,18 @@ fn add_request(environ: &Bound<'_, PyDict>, head: Head<'_>, script_name: &str) -
     Ok(())
 }
 
-fn add_fields(environ: &Bound<'_, PyDict>, head: Head<'_>, origin: &Origin, tools: &mut Tools) -> Result<(), Unfit> {
+/// Adds the header fields; gives the SCRIPT_NAME that a trusted peer sent, if one did.
+fn add_fields(environ: &Bound<'_, PyDict>, head: Head<'_>, tools: &mut Tools) -> Result<Option<String>, Unfit> {
     let py = environ.py();
-    let mut is_secure = None;
+    let mut script_name = None;
     for (name, sent) in head.raw_fields() {
         let slot = tools.fields.slot(py, name);
-        let meaning = slot.meaning();
-        if let Meaning::Scheme(https) = meaning
-            && origin.is_trusted
-        {
-            let says_secure = sent == https;
-            if is_secure.replace(says_secure).is_some_and(|before| before != says_secure) {
-                log::warn!("Invalid request: contradictory scheme headers");
-                return Err(Unfit::Status(400));
-            }
-        }
-        if slot.key(py).is_none() {
-            continue;
+        if slot.is_script_name() && head.is_from_forwarder() {
+            environ.set_item(intern!(py, "SCRIPT_NAME"), strings::native(py, sent)?)?;
+            script_name = Some(String::from_utf8_lossy(sent).into_owned());
         }
         let value = slot.value(py, sent)?.clone();
-        let key = slot.key(py).expect("looked at above");
+        let key = slot.key(py);
         let before = environ.len();
         environ.set_item(key, value)?;
         // A dictionary that did not grow had the key already: a repeated field.
@@ -184,16 +198,17 @@ fn add_fields(environ: &Bound<'_, PyDict>, head: Head<'_>, origin: &Origin, tool
     {
         environ.set_item(intern!(py, "HTTP_HOST"), strings::native(py, host)?)?;
     }
-    if is_secure == Some(true) {
+    if head.is_secure() == Some(true) {
         environ.set_item(intern!(py, "wsgi.url_scheme"), intern!(py, "https"))?;
     }
-    Ok(())
+    Ok(script_name)
 }
 
 /// All values of a repeated field, in order. Source: RFC 9110 §5.3; cookies are lists of another kind, RFC 6265 §5.4.
 fn joined<'py>(py: Python<'py>, head: Head<'_>, name: &[u8]) -> PyResult<Bound<'py, PyString>> {
     let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") { b"; " } else { b"," };
-    let same = head.raw_fields().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+    // With `header_map` = dangerous two spellings share a key.
+    let same = head.raw_fields().filter(|(other, _)| fields::is_same_key(other, name));
     let values: Vec<&[u8]> = same.map(|(_, value)| value).collect();
     strings::native(py, &values.join(separator))
 }

@@ -15,18 +15,6 @@ const SLOTS: usize = 256;
 const MAX_NAME: usize = 64;
 const MAX_VALUE: usize = 512;
 
-/// What a header field means to environ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// It gets its key.
-    Plain,
-    /// It gets its key, and from a trusted peer its value says which scheme the client used.
-    /// Source: Gunicorn setting `secure_scheme_headers`.
-    Scheme(&'static [u8]),
-    /// It is left out: an underscore in its name could pass for a hyphen. Source: Gunicorn setting `header_map`.
-    Dropped,
-}
-
 /// A cache per thread.
 #[derive(Debug)]
 pub(super) struct FieldCache {
@@ -38,7 +26,7 @@ pub(super) struct FieldCache {
 pub(super) struct Slot {
     name: Vec<u8>,
     key: Option<Py<PyString>>,
-    meaning: Meaning,
+    is_script_name: bool,
     value: Vec<u8>,
     value_text: Option<Py<PyString>>,
 }
@@ -51,17 +39,18 @@ impl Default for FieldCache {
 
 impl Slot {
     const fn empty() -> Self {
-        Self { name: Vec::new(), key: None, meaning: Meaning::Dropped, value: Vec::new(), value_text: None }
+        Self { name: Vec::new(), key: None, is_script_name: false, value: Vec::new(), value_text: None }
     }
 
-    /// The environ key; `None` for a dropped field.
-    pub(super) fn key<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyString>> {
-        self.key.as_ref().map(|key| key.bind(py))
+    /// The environ key.
+    pub(super) fn key<'py>(&self, py: Python<'py>) -> &Bound<'py, PyString> {
+        self.key.as_ref().expect("only slots that `FieldCache::slot` has filled are given out").bind(py)
     }
 
-    /// What the field means.
-    pub(super) fn meaning(&self) -> Meaning {
-        self.meaning
+    /// Is this the field by which a proxy says where the application is mounted?
+    /// Source: Gunicorn setting `forwarder_headers`.
+    pub(super) fn is_script_name(&self) -> bool {
+        self.is_script_name
     }
 
     /// The value as a native string.
@@ -90,11 +79,9 @@ impl FieldCache {
         let slot = &mut self.slots[index(name)];
         if slot.name != name || name.is_empty() {
             *slot = Slot::empty();
-            if !name.contains(&b'_') {
-                // Not interned: some versions of CPython never free interned strings, and names come from clients.
-                slot.key = Some(PyString::new(py, &environ_key(name)).unbind());
-                slot.meaning = scheme_value(name).map_or(Meaning::Plain, Meaning::Scheme);
-            }
+            // Not interned: some versions of CPython never free interned strings, and names come from clients.
+            slot.key = Some(PyString::new(py, &environ_key(name)).unbind());
+            slot.is_script_name = name.eq_ignore_ascii_case(b"SCRIPT_NAME");
             if name.len() <= MAX_NAME {
                 slot.name.extend_from_slice(name);
             }
@@ -118,12 +105,10 @@ fn environ_key(name: &[u8]) -> String {
     if upper == "CONTENT_TYPE" || upper == "CONTENT_LENGTH" { upper } else { format!("HTTP_{upper}") }
 }
 
-/// The value that means https, of a field that a proxy tells the scheme with.
-fn scheme_value(name: &[u8]) -> Option<&'static [u8]> {
-    [("x-forwarded-protocol", "ssl"), ("x-forwarded-proto", "https"), ("x-forwarded-ssl", "on")]
-        .into_iter()
-        .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))
-        .map(|(_, value)| value.as_bytes())
+/// Do two field names get the same environ key?
+pub(super) fn is_same_key(one: &[u8], other: &[u8]) -> bool {
+    let plain = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    one.iter().map(plain).eq(other.iter().map(plain))
 }
 
 #[cfg(test)]
@@ -136,6 +121,12 @@ mod tests {
         assert_eq!(environ_key(b"content-type"), "CONTENT_TYPE");
         assert_eq!(environ_key(b"Content-Length"), "CONTENT_LENGTH");
         assert_eq!(environ_key(b"X-Content-Length"), "HTTP_X_CONTENT_LENGTH");
+    }
+
+    #[test]
+    fn spellings_that_share_a_key_are_known() {
+        assert!(is_same_key(b"X-Foo", b"x_foo"));
+        assert!(!is_same_key(b"X-Foo", b"X-Fo"));
     }
 
     #[test]

@@ -1,134 +1,99 @@
 //! `wsgi.input`: the request's body as a file. Source: PEP 3333, input and error streams; CPython's `io` for the rest.
 //!
-//! The body is complete before the application runs, so no read waits for the network; the one exception is a client
-//! that sent `Expect: 100-continue`, which is asked for its body at the first read.
+//! The face only: [`super::body`] knows where bytes come from. By default the body is complete before the application
+//! runs, so that no read waits for the network; a client that sent `Expect: 100-continue` is asked at the first read, and
+//! without request buffering every read may wait for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
-use pyo3::exceptions::{PyOSError, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyInt, PyList, PyMemoryView, PySlice};
 
+use super::body::{Body, WINDOW};
 use super::bytes::Buffer;
 use super::start_response::State;
-use crate::app::{Body, Refusal};
+use super::window::Until;
+use crate::app;
 
-/// The stream.
+/// The stream. Reads of several threads come one after the other, each whole.
 #[pyclass(frozen, module = "indrik")]
 #[derive(Debug)]
 pub(super) struct Input {
-    reading: Mutex<Reading>,
+    /// Held while its holder waits detached; so nobody may wait for it attached.
+    body: Mutex<Body>,
 }
 
-#[derive(Debug)]
-struct Reading {
-    source: Source,
-    position: usize,
-}
-
-#[derive(Debug)]
-enum Source {
-    Empty,
-    Complete(Py<PyBytes>),
-    /// Still with the client.
-    Announced(Arc<State>),
-    /// It did not come; the text says why.
-    Failed(String),
+thread_local! {
+    /// Is this thread reading? Then a signal handler that reads too must not wait for it.
+    static IS_READING: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Input {
     /// The stream of a request without a body.
     pub(super) fn empty() -> Self {
-        Self::from_source(Source::Empty)
+        Self { body: Mutex::new(Body::empty()) }
     }
 
     /// The stream of `body`; `None` where the empty one serves.
     pub(super) fn of<'py>(
         py: Python<'py>,
-        body: Body<Buffer>,
+        body: app::Body<Buffer>,
         state: &Arc<State>,
     ) -> PyResult<Option<Bound<'py, Self>>> {
-        let source = match body {
-            Body::Empty => return Ok(None),
-            Body::Complete(buffer) => Source::Complete(buffer.into_python(py).unbind()),
-            Body::Announced => Source::Announced(state.clone()),
-        };
-        Bound::new(py, Self::from_source(source)).map(Some)
+        if matches!(body, app::Body::Empty) {
+            return Ok(None);
+        }
+        Bound::new(py, Self { body: Mutex::new(Body::new(body, state)) }).map(Some)
     }
 
-    fn from_source(source: Source) -> Self {
-        Self { reading: Mutex::new(Reading { source, position: 0 }) }
-    }
-
-    fn reading(&self) -> MutexGuard<'_, Reading> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes sure that the body is here. Errors: OSError if it does not come.
-    fn fetch(&self, py: Python<'_>) -> PyResult<()> {
-        let state = match &self.reading().source {
-            Source::Empty | Source::Complete(_) => return Ok(()),
-            Source::Announced(state) => state.clone(),
-            Source::Failed(text) => return Err(PyOSError::new_err(text.clone())),
-        };
-        let received = loop {
-            match state.link.with_detached(py, |exchange| exchange.receive_body())? {
-                Ok(Some(buffer)) => break Ok(buffer),
-                // Signals are heard meanwhile; an order to leave at once ends the wait.
-                Ok(None) => py.check_signals()?,
-                Err(refusal) => break Err(refusal),
+    /// Lets `work` read, and nobody else meanwhile. Errors: RuntimeError if this thread is in the middle of a read.
+    fn reading<R>(&self, py: Python<'_>, work: impl FnOnce(&mut Body) -> PyResult<R>) -> PyResult<R> {
+        let mut body = match self.body.try_lock() {
+            Ok(body) => body,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) if IS_READING.get() => {
+                return Err(PyRuntimeError::new_err("a read of wsgi.input within another one"));
             }
+            Err(TryLockError::WouldBlock) => self.body.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner),
         };
-        let (source, failed) = match received {
-            Ok(buffer) => (Source::Complete(buffer.into_python(py).unbind()), None),
-            Err(refusal) => {
-                state.link.refuse(match refusal {
-                    Refusal::TooLarge(_) => 413,
-                    Refusal::Broken(_) => 400,
-                });
-                let text = refusal.to_string();
-                (Source::Failed(text.clone()), Some(PyOSError::new_err(text)))
-            }
-        };
-        self.reading().source = source;
-        failed.map_or(Ok(()), Err)
+        let was_reading = IS_READING.replace(true);
+        let result = work(&mut body);
+        IS_READING.set(was_reading);
+        result
     }
 
-    /// Takes bytes from the position on: `choose` is given the rest and says how many.
-    fn take<'py>(&self, py: Python<'py>, choose: impl FnOnce(&[u8]) -> usize) -> PyResult<Bound<'py, PyBytes>> {
-        self.fetch(py)?;
-        let mut reading = self.reading();
-        let Source::Complete(body) = &reading.source else { return Ok(PyBytes::new(py, b"")) };
-        let body = body.bind(py);
-        let rest = &body.as_bytes()[reading.position..];
-        let count = choose(rest);
-        // All of it is the object itself: no copy.
-        let taken = if count == body.as_bytes().len() { body.clone() } else { PyBytes::new(py, &rest[..count]) };
-        reading.position += count;
-        Ok(taken)
+    fn take<'py>(
+        &self,
+        py: Python<'py>,
+        size: Option<&Bound<'py, PyAny>>,
+        until: Until,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let limit = limit(size)?;
+        self.reading(py, |body| body.read(py, limit, until))
     }
 }
 
 #[pymethods]
 impl Input {
-    /// At most `size` bytes; all that is left for None or a negative `size`.
+    /// `size` bytes, fewer only at the end; all that is left for None or a negative `size`.
     #[pyo3(signature = (size=None, /))]
     fn read<'py>(&self, py: Python<'py>, size: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyBytes>> {
-        let limit = limit(size)?;
-        self.take(py, |rest| rest.len().min(limit))
+        self.take(py, size, Until::Limit)
     }
 
-    /// As `read`: the body is in memory, so no read is short.
+    /// What is at hand without another wait, at most `size` bytes and at least one; empty at the end.
     #[pyo3(signature = (size=None, /))]
     fn read1<'py>(&self, py: Python<'py>, size: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyBytes>> {
-        self.read(py, size)
+        self.take(py, size, Until::AtHand)
     }
 
     /// The next line with its end, at most `size` bytes of it; empty at the end.
     #[pyo3(signature = (size=None, /))]
     fn readline<'py>(&self, py: Python<'py>, size: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyBytes>> {
-        let limit = limit(size)?;
-        self.take(py, |rest| line_len(&rest[..rest.len().min(limit)]))
+        self.take(py, size, Until::LineEnd)
     }
 
     /// The lines that are left; with `hint`, whole lines until their bytes reach it.
@@ -140,26 +105,41 @@ impl Input {
         };
         let lines = PyList::empty(py);
         let mut total = 0;
-        while total < wanted {
-            let line = self.take(py, line_len)?;
-            if line.as_bytes().is_empty() {
-                break;
+        self.reading(py, |body| {
+            while total < wanted {
+                let line = body.read(py, usize::MAX, Until::LineEnd)?;
+                if line.as_bytes().is_empty() {
+                    break;
+                }
+                total += line.as_bytes().len();
+                lines.append(line)?;
             }
-            total += line.as_bytes().len();
-            lines.append(line)?;
-        }
+            Ok(())
+        })?;
         Ok(lines)
     }
 
-    /// Reads into a writable buffer; returns how many bytes.
+    /// Fills a writable buffer; returns how many bytes, fewer than it holds only at the end.
     #[pyo3(signature = (buffer, /))]
     fn readinto(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
         let view = PyMemoryView::from(buffer)?.call_method1("cast", ("B",))?;
         let room = view.len()?;
-        let bytes = self.take(py, |rest| rest.len().min(room))?;
-        let count = bytes.as_bytes().len();
-        view.set_item(PySlice::new(py, 0, count as isize, 1), bytes)?;
-        Ok(count)
+        if view.getattr("readonly")?.is_truthy()? {
+            return Err(PyTypeError::new_err("readinto() needs a buffer that can be written"));
+        }
+        self.reading(py, |body| {
+            let mut filled = 0;
+            while filled < room {
+                let bytes = body.read(py, WINDOW.min(room - filled), Until::Limit)?;
+                let count = bytes.as_bytes().len();
+                if count == 0 {
+                    break;
+                }
+                view.set_item(PySlice::new(py, filled as isize, (filled + count) as isize, 1), bytes)?;
+                filled += count;
+            }
+            Ok(filled)
+        })
     }
 
     fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -167,7 +147,7 @@ impl Input {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let line = self.take(py, line_len)?;
+        let line = self.take(py, None, Until::LineEnd)?;
         Ok((!line.as_bytes().is_empty()).then_some(line))
     }
 
@@ -188,11 +168,6 @@ impl Input {
 
     /// Does nothing: the server sees to what was not read.
     fn close(&self) {}
-}
-
-/// Bytes up to and including the first line end.
-fn line_len(bytes: &[u8]) -> usize {
-    bytes.iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |end| end + 1)
 }
 
 /// A size argument as a limit in bytes. Errors: TypeError for anything but None and integers.

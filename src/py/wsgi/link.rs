@@ -1,14 +1,13 @@
 //! How objects that an application holds (`write`, `wsgi.input`, `wsgi.early_hints`) reach the exchange in progress, and
 //! only while it is in progress.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::Wsgi;
-use crate::app::Exchange;
+use crate::app::{Exchange, Refusal};
 
 type Target = dyn Exchange<Wsgi>;
 
@@ -16,8 +15,8 @@ type Target = dyn Exchange<Wsgi>;
 #[derive(Default)]
 pub(super) struct Link {
     target: Mutex<Option<Pointer>>,
-    /// The status with which the exchange ends if the application does not answer: 413 after a body that is too large.
-    refusal: AtomicU16,
+    /// Why the request's body did not come: with that the exchange ends if the application does not answer.
+    refusal: Mutex<Option<Refusal>>,
 }
 
 struct Pointer(*mut Target);
@@ -45,7 +44,7 @@ impl Link {
         // SAFETY: only the lifetime is changed; `Lent` empties the link before the borrow of `exchange` ends.
         let pointer: *mut Target =
             unsafe { std::mem::transmute::<*mut (dyn Exchange<Wsgi> + '_), *mut Target>(exchange) };
-        self.refusal.store(0, Relaxed);
+        self.refused().take();
         self.set(py, Some(Pointer(pointer)));
         let _lent = Lent(self, py);
         work()
@@ -73,17 +72,18 @@ impl Link {
         py.detach(|| self.with(work))
     }
 
-    /// Notes the status of the exchange if the application gives none.
-    pub(super) fn refuse(&self, status: u16) {
-        self.refusal.store(status, Relaxed);
+    /// Notes why the request's body did not come.
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        *self.refused() = Some(refusal);
     }
 
     /// What [`Link::refuse`] noted for this exchange.
-    pub(super) fn refusal(&self) -> Option<u16> {
-        match self.refusal.load(Relaxed) {
-            0 => None,
-            status => Some(status),
-        }
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.refused().clone()
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<Refusal>> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, py: Python<'_>, target: Option<Pointer>) {

@@ -6,17 +6,21 @@
 #![allow(unsafe_code)]
 
 mod answer;
+mod body;
 mod bytes;
 mod environ;
 mod errors;
 mod fields;
+mod file_span;
 mod file_wrapper;
 mod hints;
 mod input;
 mod link;
+mod refused;
 mod socket;
 mod start_response;
 mod strings;
+mod window;
 
 use std::cell::Cell;
 use std::os::fd::BorrowedFd;
@@ -28,6 +32,7 @@ use pyo3::types::{PyCFunction, PyDict};
 pub use self::bytes::{Buffer, Piece};
 use self::environ::Template;
 use self::fields::FieldCache;
+pub(super) use self::refused::ClientDisconnected;
 use self::start_response::Responder;
 use super::loader::Loaded;
 use super::signals::{self, Stage, Wake};

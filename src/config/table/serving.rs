@@ -1,0 +1,177 @@
+//! What is served, where, and by how many processes and threads.
+//!
+//! A part of the table of settings.
+
+use super::{BLANK, COUNT, Preset, Setting, Verdict};
+use crate::config::kind::Kind;
+
+/// Seats of the scoreboard that the workers of a server share.
+const MOST_WORKERS: i64 = 1024;
+
+/// Places for threads in one seat of the scoreboard.
+const MOST_THREADS: i64 = 256;
+
+/// listen(2) takes a C int.
+const MOST_BACKLOG: i64 = i32::MAX as i64;
+
+/// Section by section.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "config",
+        section: "Settings file",
+        short: Some('c'),
+        long: Some("config"),
+        metavar: "FILE",
+        default_note: "`./indrik.conf.py`, else `./gunicorn.conf.py`, if there is one",
+        help: "Settings file to run: PATH, file:PATH or python:MODULE.",
+        more: "Counts only on the command line and in `INDRIK_CMD_ARGS` or `GUNICORN_CMD_ARGS`; in a settings file it has \
+               no effect.",
+        verdict: Verdict::Adapted("`indrik.conf.py` is looked for before `gunicorn.conf.py`"),
+        ..BLANK
+    },
+    Setting {
+        name: "wsgi_app",
+        section: "Settings file",
+        help: "The application, MODULE:NAME, when the command line names none.",
+        more: "Without `:NAME` the name is `application`.",
+        ..BLANK
+    },
+    Setting {
+        name: "bind",
+        section: "Server socket",
+        short: Some('b'),
+        long: Some("bind"),
+        metavar: "ADDRESS",
+        kind: Kind::Addresses,
+        default: Preset::List(&["127.0.0.1:8000"]),
+        default_note: "`0.0.0.0:$PORT` if the environment has `PORT`",
+        help: "Address to listen at: HOST, HOST:PORT, :PORT, [IPV6]:PORT or unix:PATH; may be repeated.",
+        more: "A settings file gives one text or a list; a comma does not separate. A list on the command line takes the \
+               place of the one in the settings file.",
+        ..BLANK
+    },
+    Setting {
+        name: "backlog",
+        section: "Server socket",
+        long: Some("backlog"),
+        metavar: "INT",
+        kind: Kind::Int { least: 0, most: MOST_BACKLOG },
+        default: Preset::Int(2048),
+        unit: "connections",
+        help: "Connections that may wait to be accepted.",
+        more: "The kernel cuts it to `net.core.somaxconn`.",
+        ..BLANK
+    },
+    Setting {
+        name: "workers",
+        section: "Workers",
+        short: Some('w'),
+        long: Some("workers"),
+        metavar: "INT",
+        kind: Kind::Int { least: 0, most: MOST_WORKERS },
+        default: Preset::Int(1),
+        default_note: "`$WEB_CONCURRENCY` if the environment has it",
+        unit: "processes",
+        help: "Worker processes that handle requests.",
+        more: "The signals TTIN and TTOU change the number while the server runs; HUP brings it back.",
+        ..BLANK
+    },
+    Setting {
+        name: "worker_class",
+        section: "Workers",
+        short: Some('k'),
+        long: Some("worker-class"),
+        metavar: "CLASS",
+        kind: Kind::WorkerClass,
+        default: Preset::Text("sync"),
+        help: "Kind of worker: sync (one thread) or gthread (several).",
+        more: "The dotted names of Gunicorn's two classes mean the same. `sync` with more than one thread is `gthread`.",
+        verdict: Verdict::Adapted("other classes are refused with a line that names the way out"),
+        ..BLANK
+    },
+    Setting {
+        name: "threads",
+        section: "Workers",
+        long: Some("threads"),
+        metavar: "INT",
+        kind: Kind::Int { least: 0, most: MOST_THREADS },
+        default: Preset::Int(1),
+        unit: "threads per worker",
+        help: "Threads of each worker that run the application.",
+        ..BLANK
+    },
+    Setting {
+        name: "worker_connections",
+        section: "Workers",
+        long: Some("worker-connections"),
+        metavar: "INT",
+        kind: COUNT,
+        default: Preset::Int(1000),
+        unit: "connections per worker",
+        help: "Connections that one worker holds open at most.",
+        verdict: Verdict::Adapted("holds for every kind of worker"),
+        ..BLANK
+    },
+    Setting {
+        name: "max_requests",
+        section: "Workers",
+        long: Some("max-requests"),
+        metavar: "INT",
+        kind: COUNT,
+        default: Preset::Int(0),
+        unit: "requests",
+        help: "Requests after which a worker is replaced; 0: never.",
+        ..BLANK
+    },
+    Setting {
+        name: "max_requests_jitter",
+        section: "Workers",
+        long: Some("max-requests-jitter"),
+        metavar: "INT",
+        kind: COUNT,
+        default: Preset::Int(0),
+        unit: "requests",
+        help: "Adds 0 to INT requests, drawn per worker, to max_requests.",
+        more: "So workers that started together are not replaced together.",
+        ..BLANK
+    },
+    Setting {
+        name: "timeout",
+        section: "Workers",
+        short: Some('t'),
+        long: Some("timeout"),
+        metavar: "SECONDS",
+        kind: Kind::Seconds { least: 0 },
+        default: Preset::Int(30),
+        unit: "seconds",
+        help: "A worker silent for longer is killed and replaced; 0: never.",
+        verdict: Verdict::Adapted("a client that is slow to send or to read does not count"),
+        ..BLANK
+    },
+    Setting {
+        name: "graceful_timeout",
+        section: "Workers",
+        long: Some("graceful-timeout"),
+        metavar: "SECONDS",
+        kind: Kind::Seconds { least: 0 },
+        default: Preset::Int(30),
+        unit: "seconds",
+        help: "Time for running requests when a worker stops.",
+        more: "What has not finished by then is killed; 0 kills at once.",
+        ..BLANK
+    },
+    Setting {
+        name: "keepalive",
+        section: "Workers",
+        long: Some("keep-alive"),
+        metavar: "SECONDS",
+        kind: Kind::Seconds { least: 0 },
+        default: Preset::Int(75),
+        unit: "seconds",
+        help: "Time that an idle connection stays open for the next request.",
+        more: "0 closes after each answer. Keep it above the idle timeout of the proxy in front, usually 60 seconds: the \
+               side that closes first should be the proxy.",
+        verdict: Verdict::Adapted("the default is 75, where Gunicorn has 2; holds for `sync` as well"),
+        ..BLANK
+    },
+];

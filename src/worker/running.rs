@@ -1,0 +1,316 @@
+//! The exchange at hand as the application sees it: [`crate::app::Exchange`] over a connection.
+//!
+//! Waiting is left to methods that the application's side calls detached; the request's body is in [`super::receiving`].
+#![allow(clippy::disallowed_methods)] // An application thread reads the clock for its waits: it has no loop to ask.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use super::connection::Connection;
+use super::date::Date;
+use super::exchange::request_line;
+use super::output::Flushed;
+use super::receiving::Receiving;
+use crate::app::{self, App, Body, Client, Flush, Gone, Origin, Part, Refusal, Room};
+use crate::http::{self, Fields, Head, Outgoing, Persistence, Response, SendError, Version};
+use crate::sys::{self, Interest};
+
+/// How long a thread waits for a client at a time, before it looks for signals. Short enough for any `timeout`.
+const WAIT: Duration = Duration::from_millis(400);
+
+/// How far the answer has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Unanswered,
+    Started,
+    Finished,
+}
+
+/// A connection, lent to the application.
+pub(super) struct Running<'a, A: App> {
+    pub(super) connection: &'a mut Connection<A>,
+    pub(super) shared: &'a Shared<A>,
+    pub(super) stage: Stage,
+    pub(super) receiving: Receiving,
+    date: &'a mut Date,
+    now: Instant,
+    has_dropped_body: bool,
+    /// What the client has not taken goes to a file no more: that failed.
+    spools_not: bool,
+    /// Of the wait for room that is going on.
+    deadline: Option<Instant>,
+}
+
+impl<'a, A: App> Running<'a, A> {
+    pub(super) fn new(
+        connection: &'a mut Connection<A>,
+        shared: &'a Shared<A>,
+        date: &'a mut Date,
+        now: Instant,
+    ) -> Self {
+        Self {
+            connection,
+            shared,
+            stage: Stage::Unanswered,
+            receiving: Receiving::default(),
+            date,
+            now,
+            has_dropped_body: false,
+            spools_not: false,
+            deadline: None,
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.stage
+    }
+}
+
+impl<A: App> app::Exchange<A> for Running<'_, A> {
+    fn request(&mut self) -> (Head<'_>, &Origin, &mut A::Memory) {
+        let connection = &mut *self.connection;
+        (connection.http.head(), &connection.origin, &mut connection.memory)
+    }
+
+    fn client(&self) -> Option<Client> {
+        self.connection.exchange.client
+    }
+
+    fn number(&self) -> u64 {
+        self.connection.requests
+    }
+
+    fn take_body(&mut self) -> Body<A::Buffer> {
+        self.connection.body.take()
+    }
+
+    fn receive_body(&mut self) -> Result<Option<Body<A::Buffer>>, Refusal> {
+        self.receive_all()
+    }
+
+    fn receive_part(&mut self, most: usize) -> Result<Part, Refusal> {
+        self.receive_some(most)
+    }
+
+    fn respond(&mut self, status: &[u8], fields: &Fields, length: Option<u64>) -> Result<(), Gone> {
+        self.note_end();
+        if length.is_some() {
+            // The application is done, so what is left of the request's body is nobody's.
+            self.skip_rest();
+        }
+        let connection = &mut *self.connection;
+        let may_keep_alive =
+            !self.shared.is_draining() && !self.shared.config.keepalive.is_zero() && !connection.body.is_outstanding();
+        let persistence = if may_keep_alive { Persistence::Allow } else { Persistence::Close };
+        let response = Response { status, fields, length, date: self.date.at(self.now), persistence };
+        let sent = connection.output.append(|out| connection.http.send(Outgoing::Head(&response), out));
+        connection.exchange.status = http::status(status).ok();
+        if self.shared.logs_access {
+            connection.exchange.fields.clear();
+            connection.exchange.fields.extend_from_slice(fields.lines());
+        }
+        self.stage = Stage::Started;
+        sent.map_err(|error| self.log_wrong_answer(&error))
+    }
+
+    fn hint(&mut self, fields: &Fields) -> Result<(), Gone> {
+        let connection = &mut *self.connection;
+        if self.stage != Stage::Unanswered || connection.http.head().version() == Version::Http10 {
+            return Ok(());
+        }
+        let hints = Outgoing::EarlyHints(fields);
+        connection.output.append(|out| connection.http.send(hints, out)).map_err(|_| Gone)?;
+        let is_out = connection.flush().map_err(|_| Gone)? == Flushed::All;
+        // An interim answer is not the answer: an error page may still follow it, if this one is out as a whole.
+        connection.exchange.has_sent = !is_out;
+        Ok(())
+    }
+
+    fn send(&mut self, piece: A::Piece, flush: Flush) -> Result<Room, Gone> {
+        if self.is_taken_over() {
+            return Err(Gone);
+        }
+        let len = piece.as_ref().len() as u64;
+        if len > 0 {
+            self.frame(len, |connection, len| connection.output.push(piece, len as usize));
+        }
+        if flush == Flush::Now {
+            self.connection.flush().map_err(|_| Gone)?;
+        }
+        Ok(self.room(self.shared.config.response_high_water))
+    }
+
+    fn wait_for_room(&mut self) -> Result<Room, Gone> {
+        let high_water = self.shared.config.response_high_water;
+        self.connection.flush().map_err(|_| Gone)?;
+        if self.room(high_water) == Room::Yes || self.spool() {
+            self.deadline = None;
+            return Ok(Room::Yes);
+        }
+        let patience = self.shared.config.write_timeout;
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + patience);
+        let before = self.connection.output.pending();
+        self.wait(Interest::Writable, deadline).map_err(|_| Gone)?;
+        self.connection.flush().map_err(|_| Gone)?;
+        if self.connection.output.pending() < before {
+            self.deadline = None;
+        }
+        // Not at the first byte that fits: a thread that wakes for each gets nothing done.
+        Ok(self.room(high_water / 2))
+    }
+
+    fn sends_files(&self) -> bool {
+        self.shared.config.sendfile
+    }
+
+    fn send_file(&mut self, file: OwnedFd, offset: u64, len: u64) -> Result<(), Gone> {
+        if self.is_taken_over() {
+            return Err(Gone);
+        }
+        if len > 0 {
+            self.frame(len, |connection, len| connection.output.push_file(file, offset, len));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Gone> {
+        let connection = &mut *self.connection;
+        let ended = connection.output.append(|out| connection.http.send(Outgoing::End, out));
+        self.stage = Stage::Finished;
+        self.note_end();
+        let flushed = self.connection.flush();
+        ended.map_err(|error| self.log_wrong_answer(&error))?;
+        flushed.map(drop).map_err(|_| Gone)
+    }
+
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.connection.stream.as_fd()
+    }
+
+    fn take_over(&mut self) -> io::Result<(OwnedFd, Vec<u8>)> {
+        let deadline = Instant::now() + self.shared.config.write_timeout;
+        flush_until(self.connection, deadline)?;
+        let socket = self.connection.stream.as_fd().try_clone_to_owned()?;
+        // Out of the reactor first: the flag that is changed next is shared with its descriptor.
+        self.shared.registry.deregister(&mut self.connection.stream)?;
+        sys::make_blocking(socket.as_fd())?;
+        self.connection.exchange.is_taken_over = true;
+        self.stage = Stage::Finished;
+        Ok((socket, self.connection.http.take_rest()))
+    }
+
+    fn is_taken_over(&self) -> bool {
+        self.connection.exchange.is_taken_over
+    }
+
+    fn has_responded(&self) -> bool {
+        self.stage != Stage::Unanswered
+    }
+
+    fn note_variable(&mut self, index: usize, value: &[u8]) {
+        let variables = &mut self.connection.exchange.variables;
+        if variables.len() <= index {
+            variables.resize(index + 1, Vec::new());
+        }
+        variables[index] = value.to_owned();
+    }
+}
+
+impl<A: App> Running<'_, A> {
+    /// Queues `len` bytes of the body, which `push` adds: as many of them as belong to it, between what frames them.
+    fn frame(&mut self, len: u64, push: impl FnOnce(&mut Connection<A>, u64)) {
+        let connection = &mut *self.connection;
+        let frame = connection.output.append(|out| connection.http.frame(len, out));
+        connection.exchange.body_len += frame.take;
+        if frame.take > 0 {
+            push(connection, frame.take);
+        }
+        connection.output.append(|out| out.extend_from_slice(frame.suffix));
+        if frame.excess {
+            log::error!(
+                "Error handling request {}: body is longer than Content-Length; cut",
+                request_line(&connection.http)
+            );
+        } else if frame.take == 0 && connection.http.is_bodyless() {
+            self.log_dropped_body();
+        }
+    }
+
+    /// Is there room for more in memory, when `most` bytes may lie there?
+    fn room(&self, most: usize) -> Room {
+        if self.connection.output.memory() > most { Room::Full } else { Room::Yes }
+    }
+
+    /// Puts what the client has not taken into a file. `false`: there is no room, or no file.
+    fn spool(&mut self) -> bool {
+        let config = &self.shared.config;
+        if config.response_spool == 0 || self.spools_not {
+            return false;
+        }
+        let directory = &config.tmp_upload_dir;
+        self.connection.output.spool(directory, config.response_spool).unwrap_or_else(|error| {
+            self.spools_not = true;
+            log::error!(
+                "cannot write to a temporary file in {} (setting tmp_upload_dir): {error}; the answer to {} waits for \
+                 its client",
+                directory.display(),
+                request_line(&self.connection.http)
+            );
+            false
+        })
+    }
+
+    /// Waits for the client, at most a moment. That is not application time, so the worker shows that it is alive.
+    ///
+    /// Errors: `deadline` is over, or the socket has failed.
+    pub(super) fn wait(&self, interest: Interest, deadline: Instant) -> io::Result<()> {
+        self.shared.beat_for_waiting();
+        wait_until(self.connection, interest, deadline, WAIT)
+    }
+
+    fn log_wrong_answer(&mut self, error: &SendError) -> Gone {
+        self.connection.exchange.failed = true;
+        log::error!("Error handling request {}: {error}", request_line(&self.connection.http));
+        Gone
+    }
+
+    /// Once per exchange.
+    fn log_dropped_body(&mut self) {
+        if std::mem::replace(&mut self.has_dropped_body, true) {
+            return;
+        }
+        let head = self.connection.http.head();
+        let status = self.connection.exchange.status.unwrap_or_default();
+        log::warn!(
+            "WSGI app sent body bytes on a no-body response (method={} status={status}); dropping per RFC 9110.",
+            head.method()
+        );
+    }
+}
+
+/// Writes all that is queued, waiting for the client until `deadline`.
+pub(super) fn flush_until<A: App>(connection: &mut Connection<A>, deadline: Instant) -> io::Result<()> {
+    while connection.flush()? != Flushed::All {
+        wait_until(connection, Interest::Writable, deadline, WAIT)?;
+    }
+    Ok(())
+}
+
+/// Waits until the socket is ready, a signal arrives, or `most` is over. Errors: `deadline` is over, or it has failed.
+fn wait_until<A: App>(
+    connection: &Connection<A>,
+    interest: Interest,
+    deadline: Instant,
+    most: Duration,
+) -> io::Result<()> {
+    let rest = deadline.saturating_duration_since(Instant::now());
+    if rest == Duration::ZERO {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "the client is too slow"));
+    }
+    match sys::wait_for(connection.stream.as_fd(), interest, Some(rest.min(most))) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,75 @@
+//! The reactor's deadlines: one per connection, for the phase that it is in.
+
+use std::time::Instant;
+
+use mio::Token;
+
+use super::connection::{self, Phase};
+use super::exchange;
+use super::reactor::Reactor;
+use crate::app::App;
+
+impl<A: App> Reactor<A> {
+    pub(super) fn deadline(&mut self, token: Token) -> Option<Instant> {
+        self.slots.slot(token)?.deadline
+    }
+
+    pub(super) fn set_deadline(&mut self, token: Token, deadline: Option<Instant>) {
+        let Some(slot) = self.slots.slot(token) else { return };
+        slot.deadline = deadline;
+        if let Some(at) = deadline
+            && slot.armed.is_none_or(|armed| armed > at)
+        {
+            slot.armed = Some(at);
+            self.deadlines.arm(token, at);
+        }
+    }
+
+    /// Ends what has taken too long.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((token, at)) = self.deadlines.pop_due(now) {
+            let Some(slot) = self.slots.slot(token) else { continue };
+            if slot.armed != Some(at) {
+                continue;
+            }
+            slot.armed = None;
+            match slot.deadline {
+                Some(deadline) if deadline <= now => self.time_is_up(token, now),
+                deadline => self.set_deadline(token, deadline),
+            }
+        }
+    }
+
+    fn time_is_up(&mut self, token: Token, now: Instant) {
+        let Some(mut connection) = self.slots.take(token) else { return };
+        match connection.phase {
+            Phase::Silent | Phase::Idle | Phase::Linger => self.close(token, connection),
+            Phase::ReadBody => {
+                let demand = connection::demand(&self.shared.config);
+                let next = connection.pace.as_mut().and_then(|pace| pace.look(demand, now));
+                if next.is_none() {
+                    return self.answer_too_slow(token, connection, now);
+                }
+                self.slots.put(token, connection);
+                self.set_deadline(token, next);
+            }
+            Phase::ReadHead => self.answer_too_slow(token, connection, now),
+            Phase::WriteBody => {
+                if connection.exchange.started.is_some() {
+                    self.end_exchange(&connection);
+                }
+                self.close(token, connection);
+            }
+            Phase::AwaitApp => self.slots.put(token, connection),
+        }
+    }
+
+    /// Source: RFC 9110 §15.5.9.
+    fn answer_too_slow(&mut self, token: Token, mut connection: Box<connection::Connection<A>>, now: Instant) {
+        exchange::answer_with_error(&mut connection, 408, "", self.date.at(now));
+        if connection.phase == Phase::ReadBody {
+            self.log_access(&connection);
+        }
+        self.finish_writing(token, connection, now);
+    }
+}

@@ -1,0 +1,350 @@
+//! Connections and what passes through them, from accept to close: reads requests until they are complete, writes answers
+//! until they are out.
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::event::Event;
+use mio::{Interest, Token};
+
+use super::body::Trouble;
+use super::budget::Share;
+use super::complaints::Kind;
+use super::connection::{self, Connection, Phase, Progress, Readiness, Refused};
+use super::listeners::Accepted;
+use super::output::Flushed;
+use super::reactor::Reactor;
+use super::{access, exchange, identity};
+use crate::app::{App, Origin, Server};
+use crate::config::ProxyProtocol;
+use crate::ipc::FromWorker;
+use crate::net::{Peer, Stream};
+use crate::sys::Discarded;
+
+/// Connections that a single worker accepts per poll.
+const ACCEPTS: usize = 64;
+
+/// How long a closed connection is kept open for reading, so that the client reads our last words before a reset.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Buffers of each kind kept for connections that will need one. Each is some 16 KiB.
+const SPARE_BUFFERS: usize = 64;
+
+impl<A: App> Reactor<A> {
+    pub(super) fn accept(&mut self, index: usize, now: Instant) {
+        // Among several workers one at a time: whoever is free takes the next. A single worker leaves none waiting.
+        let most = if self.config().workers > 1 { 1 } else { ACCEPTS };
+        for _ in 0..most {
+            let leaver = if self.is_crowded() { self.dispensable(now) } else { None };
+            if self.drain.is_some() || (self.is_crowded() && leaver.is_none()) {
+                return;
+            }
+            match self.listeners.accept(index) {
+                Accepted::Connection(stream, server) => {
+                    if let Some(leaver) = leaver {
+                        self.evict(leaver, now);
+                    }
+                    self.welcome(stream, server, now);
+                }
+                Accepted::Nothing => return,
+                Accepted::Failed(error) => return self.cannot_accept(&error, now),
+            }
+        }
+    }
+
+    pub(super) fn welcome(&mut self, mut stream: Stream, server: Arc<Server>, now: Instant) {
+        let token = self.slots.reserve();
+        // Registered once for both directions; nothing is changed per request.
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut stream, token, interests) {
+            log::error!("cannot watch a connection: {error}");
+            self.slots.free(token);
+            return;
+        }
+        let remote = match stream.peer() {
+            Peer::Tcp(address) => Some(address),
+            Peer::Unix => None,
+        };
+        let origin = Origin { remote, server, proxied: None };
+        let config = self.config();
+        let is_trusted = identity::is_trusted_forwarder(&origin, config);
+        let awaits_proxy = config.proxy_protocol != ProxyProtocol::Off;
+        let until = now + config.header_timeout;
+        let share = Share::new(&self.shared.budget);
+        let mut connection = Box::new(Connection::new(stream, origin, self.shared.policy.clone(), share));
+        connection.awaits_proxy = awaits_proxy;
+        if is_trusted {
+            connection.http.trust_forwarder();
+        }
+        self.slots.put(token, connection);
+        self.set_deadline(token, Some(until));
+        self.line.set_connections(self.slots.count());
+    }
+
+    /// Goes on with a connection that was interrupted.
+    pub(super) fn resume(&mut self, token: Token, now: Instant) {
+        if let Some(connection) = self.slots.take(token) {
+            self.go_on(token, connection, now);
+        }
+    }
+
+    pub(super) fn socket_event(&mut self, token: Token, event: &Event, now: Instant) {
+        if !self.slots.note(token, Readiness::of(event)) {
+            return;
+        }
+        if let Some(connection) = self.slots.take(token) {
+            self.go_on(token, connection, now);
+        }
+    }
+
+    fn go_on(&mut self, token: Token, connection: Box<Connection<A>>, now: Instant) {
+        match connection.phase {
+            Phase::Silent | Phase::Idle | Phase::ReadHead | Phase::ReadBody => self.read(token, connection, now),
+            Phase::WriteBody => self.write(token, connection, now),
+            Phase::Linger => self.linger(token, connection),
+            Phase::AwaitApp => self.slots.put(token, connection),
+        }
+    }
+
+    /// Reads on, until a request is complete or nothing more is here.
+    fn read(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
+        if connection.http.wants_buffer()
+            && let Some(buffer) = self.spare_input.pop()
+        {
+            connection.http.lend_buffer(buffer);
+        }
+        let before = connection.phase;
+        let progress = connection.read_request(&self.shared, now);
+        match progress {
+            Progress::Wait | Progress::Yield => {
+                let renewed = match (connection.phase, &connection.pace) {
+                    // A head has one deadline from its first byte; a body must make progress.
+                    (phase @ (Phase::Silent | Phase::Idle | Phase::ReadHead), _) if phase == before => None,
+                    (Phase::ReadBody, Some(pace)) => Some(pace.deadline(connection::demand(&self.shared.config))),
+                    _ => Some(now + self.shared.config.header_timeout),
+                };
+                if matches!(connection.phase, Phase::Silent | Phase::Idle) {
+                    self.reclaim_buffers(&mut connection);
+                }
+                self.slots.put(token, connection);
+                if renewed.is_some() {
+                    self.set_deadline(token, renewed);
+                }
+                if let Progress::Yield = progress {
+                    self.interrupted.push_back(token);
+                }
+            }
+            Progress::Request => {
+                connection.phase = Phase::AwaitApp;
+                connection.ready_since = Some(now);
+                self.report_dropped_fields(&connection);
+                self.slots.put(token, connection);
+                self.set_deadline(token, None);
+                self.ready.push_back(token);
+            }
+            Progress::Refuse(refused) => self.refuse(token, connection, refused, now),
+            Progress::Closed => self.close(token, connection),
+        }
+    }
+
+    /// A field that is left out is told once, since nobody would find it out otherwise.
+    fn report_dropped_fields(&mut self, connection: &Connection<A>) {
+        for name in connection.http.head().dropped() {
+            let is_trusted = identity::is_trusted_forwarder(&connection.origin, &self.shared.config);
+            if self.complaints.is_new_name(name, is_trusted) {
+                let peer = if is_trusted { "a trusted" } else { "an untrusted" };
+                log::warn!(
+                    "header {name:?} of {peer} peer is dropped: its underscore could pass for a hyphen; forwarder_headers \
+                     lets it pass from peers in forwarded_allow_ips, header_map = 'dangerous' from all"
+                );
+            }
+        }
+    }
+
+    fn refuse(&mut self, token: Token, mut connection: Box<Connection<A>>, refused: Refused, now: Instant) {
+        let (status, kind, text) = match &refused {
+            Refused::Malformed(error) => (error.status(), Kind::Request(error.kind()), error.to_string()),
+            Refused::Body(Trouble::TooLarge(most)) => {
+                let text = format!("the request body is larger than {most} bytes (setting limit_request_body)");
+                (413, Kind::Request("body too large"), text)
+            }
+            Refused::Body(Trouble::Storage(text)) => (507, Kind::Storage, text.clone()),
+            Refused::ProxyHeader(text) => (400, Kind::Request("PROXY header"), format!("PROXY header: {text}")),
+            Refused::Forbidden => {
+                let text = "a PROXY header from a peer that is not in proxy_allow_ips".to_owned();
+                (403, Kind::Request("PROXY header not allowed"), text)
+            }
+        };
+        let peer = connection.origin.client().map(|address| address.ip().to_string()).unwrap_or_default();
+        if self.complaints.add(kind, now) {
+            match kind {
+                Kind::Storage => log::error!("cannot store the request body of {peer}: {text}"),
+                _ => log::warn!("Invalid request from ip={peer}: {text}"),
+            }
+        }
+        if let Refused::Malformed(error) = &refused
+            && !error.is_answered()
+        {
+            // Another protocol: no answer of ours would be understood.
+            return self.close(token, connection);
+        }
+        let has_head = !matches!(connection.phase, Phase::Silent | Phase::ReadHead);
+        // What failed on our side is no business of the client's.
+        let shown = if kind == Kind::Storage { "" } else { &text };
+        exchange::answer_with_error(&mut connection, status, shown, self.date.at(now));
+        if has_head {
+            self.log_access(&connection);
+        }
+        self.finish_writing(token, connection, now);
+    }
+
+    /// Writes on, until the answer is out or the socket is full.
+    pub(super) fn write(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
+        let before = connection.output.pending();
+        let flushed =
+            if connection.readiness.failed { Err(io::ErrorKind::BrokenPipe.into()) } else { connection.flush() };
+        match flushed {
+            Ok(Flushed::All) => self.conclude(token, connection, now),
+            Ok(flushed) => {
+                let renew = connection.output.pending() < before || self.deadline(token).is_none();
+                self.slots.put(token, connection);
+                if renew {
+                    let until = now + self.config().write_timeout;
+                    self.set_deadline(token, Some(until));
+                }
+                if flushed == Flushed::Budget {
+                    self.interrupted.push_back(token);
+                }
+            }
+            Err(_) => {
+                if connection.exchange.started.is_some() {
+                    self.end_exchange(&connection);
+                }
+                self.close(token, connection);
+            }
+        }
+    }
+
+    /// The exchange has ended: keep the connection for the next, or close it.
+    fn conclude(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
+        let has_started = connection.exchange.started.is_some();
+        if has_started {
+            self.end_exchange(&connection);
+        }
+        if !has_started || !connection.exchange.keeps_alive {
+            return self.finish_writing(token, connection, now);
+        }
+        connection.http.next_cycle();
+        connection.exchange.restart();
+        connection.share.give_back();
+        connection.pace = None;
+        self.eviction.is_full = false;
+        connection.phase = Phase::Idle;
+        let until = match self.drain {
+            Some(drain) => drain.idle_until,
+            None => now + self.config().keepalive,
+        };
+        if connection.http.has_input() || connection.readiness.readable {
+            self.set_deadline(token, Some(until));
+            self.read(token, connection, now);
+        } else {
+            self.reclaim_buffers(&mut connection);
+            self.slots.put(token, connection);
+            self.set_deadline(token, Some(until));
+        }
+    }
+
+    /// Says our last word, and closes; lingers if the client may still be sending, since a reset would eat our answer.
+    pub(super) fn finish_writing(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
+        connection.lingers |= connection.has_unread_input();
+        match connection.flush() {
+            Ok(Flushed::All) => {}
+            Ok(flushed) => {
+                connection.phase = Phase::WriteBody;
+                connection.exchange.started = None;
+                let until = now + self.config().write_timeout;
+                self.slots.put(token, connection);
+                self.set_deadline(token, Some(until));
+                if flushed == Flushed::Budget {
+                    self.interrupted.push_back(token);
+                }
+                return;
+            }
+            Err(_) => return self.close(token, connection),
+        }
+        if !connection.lingers || connection.readiness.failed {
+            return self.close(token, connection);
+        }
+        connection.stream.finish();
+        connection.phase = Phase::Linger;
+        self.set_deadline(token, Some(now + LINGER));
+        self.linger(token, connection);
+    }
+
+    fn linger(&mut self, token: Token, connection: Box<Connection<A>>) {
+        let discarded = connection.linger();
+        if discarded == Discarded::Ended {
+            return self.close(token, connection);
+        }
+        self.slots.put(token, connection);
+        if discarded == Discarded::More {
+            self.interrupted.push_back(token);
+        }
+    }
+
+    pub(super) fn close(&mut self, token: Token, mut connection: Box<Connection<A>>) {
+        let _ = self.poll.registry().deregister(&mut connection.stream);
+        self.slots.free(token);
+        self.eviction.is_full = false;
+        connection.output.clear();
+        self.reclaim_buffers(&mut connection);
+        self.line.set_connections(self.slots.count());
+    }
+
+    /// Lets go of a connection that the application has taken over: our descriptor is closed, the connection is not.
+    pub(super) fn forget(&mut self, token: Token, connection: &Connection<A>) {
+        self.end_exchange(connection);
+        self.slots.free(token);
+        self.eviction.is_full = false;
+        self.line.set_connections(self.slots.count());
+    }
+
+    pub(super) fn end_exchange(&mut self, connection: &Connection<A>) {
+        let record = &connection.exchange;
+        let busy = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX);
+        self.line.count_exchange(record.body_len, busy, record.failed);
+        self.log_access(connection);
+        self.served += 1;
+        if self.served == self.max_requests && self.drain.is_none() {
+            log::info!("Autorestarting worker after current request.");
+            if let Some(ipc) = &self.ipc {
+                let _ = ipc.tell(FromWorker::Retiring);
+            }
+        }
+    }
+
+    #[allow(clippy::disallowed_methods)] // The wall clock of a log line.
+    pub(super) fn log_access(&mut self, connection: &Connection<A>) {
+        let Some(log) = &mut self.access else { return };
+        self.remote.clear();
+        let named = connection.exchange.client.map(|client| client.address);
+        if let Some(address) = named.or_else(|| connection.origin.client().map(|address| address.ip())) {
+            let _ = write!(self.remote, "{address}");
+        }
+        let ended = access::Ended::new(connection, &self.remote, self.shared.app.logged_variables());
+        log.record(&ended, SystemTime::now());
+    }
+
+    fn reclaim_buffers(&mut self, connection: &mut Connection<A>) {
+        for (pool, buffer) in [
+            (&mut self.spare_input, connection.http.take_buffer()),
+            (&mut self.spare_output, connection.output.take_memory()),
+        ] {
+            if pool.len() < SPARE_BUFFERS {
+                pool.extend(buffer);
+            }
+        }
+    }
+}
