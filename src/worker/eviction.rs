@@ -66,26 +66,28 @@ impl<A: App> Reactor<A> {
         self.slots.count() >= self.shared.config.worker_connections
     }
 
-    /// Who has to leave for a new connection; `None` if nobody can, and then nobody is accepted for a while.
+    /// Who has to leave for a new connection; the same again until it has, or has got something to do. `None` if nobody
+    /// can, and then nobody is accepted for a while.
     pub(super) fn dispensable(&mut self, now: Instant) -> Option<Token> {
         if self.eviction.is_full {
             return None;
         }
-        self.next_candidate().or_else(|| {
+        self.first_candidate().or_else(|| {
             self.look_for_candidates(now);
-            self.next_candidate()
+            self.first_candidate()
         })
     }
 
-    fn next_candidate(&mut self) -> Option<Token> {
+    fn first_candidate(&mut self) -> Option<Token> {
         loop {
-            let candidate = self.eviction.candidates.pop_front()?;
+            let candidate = *self.eviction.candidates.front()?;
             let token = Token(candidate.token);
             let deadline = self.deadline(token);
             let phase = self.slots.here(token).map(|connection| connection.phase);
             if phase.and_then(Rank::of) == Some(candidate.rank) && deadline == Some(candidate.deadline) {
                 return Some(token);
             }
+            self.eviction.candidates.pop_front();
         }
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -101,6 +102,21 @@ def module_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     stage = Stage(tmp_path_factory.mktemp("module"))
     yield stage
     stage.end()
+
+
+@pytest.fixture(scope="module")
+def shared(module_stage: Stage) -> Iterator[Callable[..., Server]]:
+    """Running servers for tests that only ask: `shared("echo", "--threads", "2")` starts each kind once a module."""
+    running: dict[tuple[object, ...], Server] = {}
+    with contextlib.ExitStack() as stack:
+
+        def started(*arguments: str, **options: Any) -> Server:
+            kind = (*arguments, *sorted(options.items()))
+            if kind not in running:
+                running[kind] = stack.enter_context(module_stage.serve(*arguments, **options))
+            return running[kind]
+
+        yield started
 
 
 @pytest.fixture

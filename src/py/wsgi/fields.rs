@@ -98,11 +98,13 @@ fn index(name: &[u8]) -> usize {
     mixed % SLOTS
 }
 
-/// `HTTP_` and the name in upper case with underscores; the two names of CGI without it. Source: RFC 3875 §4.1.18.
+/// `HTTP_` and the name in upper case with underscores; the two names of CGI without it, if they are spelled with a
+/// hyphen: `Content_Length` is no length. Source: RFC 3875 §4.1.18.
 fn environ_key(name: &[u8]) -> String {
     // A field name is a token, so plain ASCII.
-    let upper = String::from_utf8_lossy(name).to_ascii_uppercase().replace('-', "_");
-    if upper == "CONTENT_TYPE" || upper == "CONTENT_LENGTH" { upper } else { format!("HTTP_{upper}") }
+    let key = String::from_utf8_lossy(name).to_ascii_uppercase().replace('-', "_");
+    let is_of_cgi = [&b"content-type"[..], b"content-length"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    if is_of_cgi { key } else { format!("HTTP_{key}") }
 }
 
 /// Do two field names get the same environ key?
@@ -121,6 +123,7 @@ mod tests {
         assert_eq!(environ_key(b"content-type"), "CONTENT_TYPE");
         assert_eq!(environ_key(b"Content-Length"), "CONTENT_LENGTH");
         assert_eq!(environ_key(b"X-Content-Length"), "HTTP_X_CONTENT_LENGTH");
+        assert_eq!(environ_key(b"Content_Length"), "HTTP_CONTENT_LENGTH");
     }
 
     #[test]
