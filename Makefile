@@ -101,6 +101,7 @@ test-pythons: $(STAMPS)/venv
 
 bench: $(STAMPS)/wheel
 	$(BIN)/python benches/bench.py
+	$(BIN)/python benches/slow_clients.py
 
 fuzz:
 	sh fuzz/run.sh $(FUZZ_SECONDS)

@@ -1,4 +1,4 @@
-"""What a crowd of slow clients costs everybody else: `python3 benches/crowd.py`, or with `--help`.
+"""What a crowd of slow clients costs everybody else: `python3 benches/slow_clients.py`, or with `--help`.
 
 One worker with one thread, pinned to a CPU, answers a few thousand normal requests, each on a connection of its own:
 first alone, then beside 1,000 connections that sent one byte and stopped, 1,000 idle ones, 200 that read a byte a
@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-# Before our own folder, which has a `crowd` too: this file.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "e2e"))
 
 import peers
