@@ -77,7 +77,7 @@ def test_the_export_comes_through_whole(behind):
         assert len(rows) == visitor.get("/api/books/").json()["count"]
 
 
-def test_the_application_sees_the_scheme_that_the_client_used(behind):
+def test_the_application_sees_the_scheme_and_the_address_of_the_client(behind):
     _, proxy = behind
     with Visitor(proxy.address) as visitor:
         plain = visitor.get("/whoami/").json()
@@ -88,7 +88,7 @@ def test_the_application_sees_the_scheme_that_the_client_used(behind):
         # What a client adds besides does not get through.
         assert visitor.get("/whoami/", {"X-Forwarded-Ssl": "on"}).json()["scheme"] == "http"
         assert plain["x_real_ip"] == "127.0.0.1"
-        assert plain["remote_addr"] == ""
+        assert plain["remote_addr"] == "127.0.0.1"
 
 
 def test_a_head_request_leaves_the_kept_connection_in_step(behind):
