@@ -306,8 +306,10 @@ fn check_logs(config: &Config) -> Result<(), String> {
 
 /// Sees to what many connections and large bodies need, and says what is short. Workers inherit it.
 fn prepare_for_many(config: &Config) {
-    let wanted = config.worker_connections as u64 + SPARE_DESCRIPTORS;
-    match sys::raise_descriptor_limit(wanted) {
+    let connections = config.worker_connections as u64;
+    let wanted = connections + SPARE_DESCRIPTORS;
+    // Each connection may have a file besides, for a body or an answer; that they all do is unlikely.
+    match sys::raise_descriptor_limit(wanted + connections) {
         Ok(limit) if limit < wanted => log::warn!(
             "the limit on open files is {limit}, worker_connections = {} asks for {wanted}: connections will be closed \
              early; raise it (ulimit -n, LimitNOFILE=)",

@@ -119,6 +119,9 @@ pub trait Exchange<A: App>: Send {
     /// Ends the answer. Errors: the client has gone, or the body was shorter than announced; the connection closes.
     fn finish(&mut self) -> Result<(), Gone>;
 
+    /// Has the client ended its side, or reset the connection? One that has may still read its answer.
+    fn has_hung_up(&self) -> bool;
+
     /// The socket, for looking at it. Nothing may be read, written or changed.
     fn socket(&self) -> BorrowedFd<'_>;
 
@@ -318,7 +321,7 @@ impl Origin {
 /// A PROXY header. Source: the PROXY protocol, versions 1 and 2; Gunicorn setting `proxy_protocol`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxied {
-    /// `TCP4`, `TCP6`, `UNKNOWN`, `LOCAL` or `UNSPEC`.
+    /// `TCP4`, `TCP6`, `UNIX`, `UNKNOWN`, `LOCAL` or `UNSPEC`.
     pub protocol: &'static str,
     /// Client and the address that it connected to; `None`: the socket's own count.
     pub addresses: Option<(SocketAddr, SocketAddr)>,

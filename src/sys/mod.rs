@@ -24,8 +24,8 @@ pub use process::{Death, exit_now, fork, kill, notify_of_parents_death, random_u
 pub use send_file::send_file;
 pub use signals::{SignalPipe, block_all, default_all, unblock_all};
 pub use socket::{
-    Discarded, discard_bytes, discard_pending, make_blocking, packet_pair, pipe, receive_packet, send_packet,
-    shutdown_write, with_open_umask, write_byte,
+    Discarded, discard_bytes, discard_pending, is_shortage, make_blocking, packet_pair, pipe, receive_packet,
+    send_packet, shutdown_write, unsent, with_open_umask, write_byte,
 };
 pub use spool::{is_tmpfs, unlinked_file};
 pub use title::set_title;

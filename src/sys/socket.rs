@@ -75,6 +75,20 @@ pub fn shutdown_write(socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(shutdown(socket.as_raw_fd(), Shutdown::Write)?)
 }
 
+/// Bytes written to `socket` that its peer has not acknowledged (TCP) or read (unix); 0 if the kernel does not tell.
+pub fn unsent(socket: BorrowedFd<'_>) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the descriptor is open, and the kernel writes one int to where the pointer says.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    if done == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
+}
+
+/// Does this error of accept(2) say that descriptors or memory have run out?
+pub fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|number| shortages.contains(&number))
+}
+
 /// What [`discard_pending`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discarded {

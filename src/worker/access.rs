@@ -64,6 +64,10 @@ impl<A: App> Entry for Ended<'_, A> {
         self.connection.exchange.duration
     }
 
+    fn queue_time(&self) -> Option<Duration> {
+        Some(self.connection.exchange.queued)
+    }
+
     fn request_field(&self, name: &str) -> Option<&[u8]> {
         self.head.field(name)
     }

@@ -22,6 +22,8 @@ pub(super) enum Incoming<B> {
     Sized { buffer: B, filled: usize },
     /// Chunked: as long as it has got.
     Growing(Vec<u8>),
+    /// Too large for memory; nothing of it has come.
+    ToSpool,
     /// On disk.
     Spooled { file: File, len: u64 },
 }
@@ -84,16 +86,11 @@ impl<B: AsMut<[u8]> + From<Vec<u8>>> Incoming<B> {
                 if length <= bounds.memory && share.take(length) {
                     Ok(Self::Sized { buffer: buffer(length as usize), filled: 0 })
                 } else {
-                    Self::spooled(bounds)
+                    // A client that only announces a body costs no descriptor.
+                    Ok(Self::ToSpool)
                 }
             }
         }
-    }
-
-    /// Errors: [`Trouble::Storage`].
-    fn spooled(bounds: Bounds<'_>) -> Result<Self, Trouble> {
-        let file = sys::unlinked_file(bounds.directory).map_err(|error| bounds.storage(&error))?;
-        Ok(Self::Spooled { file, len: 0 })
     }
 
     /// Adds bytes that came through the connection's buffer. Errors: [`Trouble`].
@@ -113,11 +110,16 @@ impl<B: AsMut<[u8]> + From<Vec<u8>>> Incoming<B> {
                     buffer.extend_from_slice(bytes);
                 } else {
                     let so_far = std::mem::take(buffer);
-                    *self = Self::spooled(bounds)?;
+                    *self = Self::ToSpool;
                     share.give_back();
                     self.add(&so_far, bounds, share)?;
                     self.add(bytes, bounds, share)?;
                 }
+            }
+            Self::ToSpool => {
+                let file = sys::unlinked_file(bounds.directory).map_err(|error| bounds.storage(&error))?;
+                *self = Self::Spooled { file, len: 0 };
+                self.add(bytes, bounds, share)?;
             }
             Self::Spooled { file, len } => {
                 bounds.check(*len + bytes.len() as u64)?;
@@ -133,7 +135,9 @@ impl<B: AsMut<[u8]> + From<Vec<u8>>> Incoming<B> {
     pub(super) fn space(&mut self) -> Option<&mut [u8]> {
         match self {
             Self::Sized { buffer, filled } => buffer.as_mut().get_mut(*filled..),
-            Self::None | Self::Announced | Self::Streamed | Self::Growing(_) | Self::Spooled { .. } => None,
+            Self::None | Self::Announced | Self::Streamed | Self::Growing(_) | Self::ToSpool | Self::Spooled { .. } => {
+                None
+            }
         }
     }
 
@@ -151,7 +155,7 @@ impl<B: AsMut<[u8]> + From<Vec<u8>>> Incoming<B> {
             Self::Growing(buffer) if buffer.is_empty() => Body::Empty,
             Self::Growing(buffer) => Body::Complete(B::from(buffer)),
             Self::Spooled { file, len } => Body::Spooled { file, len },
-            Self::None => Body::Empty,
+            Self::None | Self::ToSpool => Body::Empty,
             Self::Announced => {
                 *self = Self::Announced;
                 Body::Announced
@@ -265,7 +269,7 @@ mod tests {
     fn a_place_that_is_not_there_is_named() {
         let mut place = Place::new(100);
         place.directory = "/nowhere".into();
-        let text = receive(&mut place, Some(9), &[]);
+        let text = receive(&mut place, Some(9), &["1"]);
         assert!(text.starts_with("cannot write to a temporary file in /nowhere (setting tmp_upload_dir): "), "{text}");
     }
 

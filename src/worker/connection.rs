@@ -12,7 +12,7 @@ use super::budget::Share;
 use super::output::{FlushError, Flushed, Output};
 use super::pace::{Demand, Pace};
 use super::{Shared, identity};
-use crate::app::{App, Client, Origin};
+use crate::app::{App, Client, Origin, Refusal};
 use crate::config::Config;
 use crate::http::{self, Event, Policy};
 use crate::net::Stream;
@@ -20,6 +20,9 @@ use crate::sys::{self, Discarded};
 
 /// What is read from one connection, or written to it, before others get their turn; in bytes.
 const TURN: u64 = 1024 * 1024;
+
+/// Heads up to this length, in bytes, may wait for their rest in any number: each connection has a buffer of this size.
+const SMALL_HEAD: usize = 16 * 1024;
 
 /// Bytes that are read at once on their way to a file.
 const SCRATCH: usize = 128 * 1024;
@@ -46,6 +49,8 @@ pub(super) struct Connection<A: App> {
     pub(super) readiness: Readiness,
     /// The client has ended its side, and all that it sent has been read.
     pub(super) is_ended: bool,
+    /// Bytes of the answer that the kernel had not got rid of when the client was last looked at.
+    pub(super) unsent: usize,
     /// When its request was complete.
     pub(super) ready_since: Option<Instant>,
     /// Must the connection linger when its last word is out?
@@ -90,6 +95,8 @@ pub(super) struct Readiness {
 pub(super) struct Record {
     /// Who the client is where a trusted proxy says so.
     pub(super) client: Option<Client>,
+    /// How long the complete request waited for a thread.
+    pub(super) queued: Duration,
     /// When the application was called.
     pub(super) started: Option<Instant>,
     /// From there to the end of the iterable.
@@ -106,6 +113,10 @@ pub(super) struct Record {
     pub(super) keeps_alive: bool,
     /// Has a byte of the answer gone to the kernel?
     pub(super) has_sent: bool,
+    /// Why its body did not come, if the application asked for it in vain.
+    pub(super) refusal: Option<Refusal>,
+    /// Why its answer could not be put into a file, if that was tried in vain; the text says where.
+    pub(super) spool_trouble: Option<String>,
     /// Was it an error of the application or of ours?
     pub(super) failed: bool,
     /// Has the application taken the connection over?
@@ -138,6 +149,8 @@ pub(super) enum Refused {
     ProxyHeader(String),
     /// The peer may not send a PROXY header.
     Forbidden,
+    /// Its head is large, and so are many others'.
+    NoMemory,
 }
 
 /// What reading from the socket led to.
@@ -163,6 +176,7 @@ impl<A: App> Connection<A> {
             phase: Phase::Silent,
             readiness: Readiness::default(),
             is_ended: false,
+            unsent: 0,
             ready_since: None,
             lingers: false,
             requests: 0,
@@ -185,7 +199,7 @@ impl<A: App> Connection<A> {
                         Ok(None)
                     }
                     Ok(Filled::Bytes(_)) => return Progress::Yield,
-                    Ok(Filled::Nothing) => return Progress::Wait,
+                    Ok(Filled::Nothing) => return self.wait(),
                     Err(stop) => Err(stop),
                 },
                 Ok(Event::Head) => self.start_body(shared, now),
@@ -203,6 +217,24 @@ impl<A: App> Connection<A> {
                 Ok(Some(progress)) | Err(progress) => return progress,
             }
         }
+    }
+
+    /// More must come; what is here may wait for it, if it is not too much.
+    fn wait(&mut self) -> Progress {
+        if self.phase != Phase::ReadHead {
+            return Progress::Wait;
+        }
+        let len = self.http.unread().len();
+        if len == 0 {
+            // An empty line, or a PROXY header: nothing of a request.
+            self.phase = if self.requests == 0 { Phase::Silent } else { Phase::Idle };
+        } else if len > SMALL_HEAD {
+            self.share.give_back();
+            if !self.share.take(len as u64) {
+                return Progress::Refuse(Refused::NoMemory);
+            }
+        }
+        Progress::Wait
     }
 
     /// What the bytes that are here amount to. Errors: what ends reading.
@@ -268,7 +300,7 @@ impl<A: App> Connection<A> {
         let direct = usize::try_from(self.http.direct_remaining()).unwrap_or(usize::MAX);
         let (count, offered) = match &mut self.body {
             Incoming::Sized { .. } if direct > 0 => self.fill_in_place(direct),
-            Incoming::Spooled { .. } if direct > 0 => self.fill_file(direct, config)?,
+            Incoming::Spooled { .. } | Incoming::ToSpool if direct > 0 => self.fill_file(direct, config)?,
             _ => self.fill_buffer(),
         };
         let count = self.note_read(count.map_err(|_| Progress::Closed)?, offered);

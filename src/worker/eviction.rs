@@ -12,6 +12,7 @@ use super::connection::Phase;
 use super::exchange;
 use super::reactor::Reactor;
 use crate::app::App;
+use crate::sys;
 
 /// How young a connection must not be: its first bytes may be here and unread.
 const GRACE: Duration = Duration::from_millis(20);
@@ -136,14 +137,14 @@ impl<A: App> Reactor<A> {
         self.close(token, connection);
     }
 
-    /// A connection could not be accepted, mostly for want of descriptors: some make room, and we pause.
+    /// A connection could not be accepted: we pause, and if it was for want of descriptors or memory some make room.
     pub(super) fn cannot_accept(&mut self, error: &io::Error, now: Instant) {
         let pause = self.listeners.pause_after_failure(now);
         if self.complaints.add(Kind::Accept, now) {
-            log::error!(
-                "cannot accept a connection: {error}; closing idle connections, trying again in {} ms",
-                pause.as_millis()
-            );
+            log::error!("cannot accept a connection: {error}; trying again in {} ms", pause.as_millis());
+        }
+        if !sys::is_shortage(error) {
+            return;
         }
         for _ in 0..FOR_DESCRIPTORS {
             let Some(token) = self.dispensable(now) else { break };

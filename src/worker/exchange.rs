@@ -28,18 +28,17 @@ pub(super) fn run<A: App>(
     now: Instant,
 ) {
     let waited = connection.ready_since.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+    connection.exchange.queued = waited;
     if waited > LONG_WAIT && sys::has_hung_up(connection.stream.as_fd()) {
         connection.readiness.failed = true;
-        log::debug!("Ignored a request whose client did not wait for it: {}", request_line(&connection.http));
         return;
     }
     connection.exchange.started = Some(now);
-    if !shared.config.trusted_proxies.is_empty() {
-        connection.exchange.client = identity::client(connection.http.head(), &connection.origin, &shared.config);
-    }
+    connection.exchange.client = identity::client(connection.http.head(), &connection.origin, &shared.config);
     let mut running = Running::new(connection, shared, date, now);
     let result = caller.call(&mut running);
     let stage = running.stage();
+    connection.share.give_back();
     settle(connection, result, stage, date, now);
     connection.exchange.duration = now.elapsed();
 }
@@ -68,7 +67,7 @@ fn settle<A: App>(
         (Err(Failure::Request(status)), _) => status,
     };
     connection.exchange.keeps_alive = false;
-    connection.exchange.failed = true;
+    connection.exchange.failed = status >= 500;
     if connection.exchange.has_sent {
         // The client sees the truncation: neither the last chunk nor the rest of the announced length comes.
         return;

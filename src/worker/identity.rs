@@ -43,6 +43,9 @@ pub(super) fn is_trusted_forwarder(origin: &Origin, config: &Config) -> bool {
 /// The client as the header of a trusted proxy names it. Source: settings `trusted_proxies` and `client_ip_header`.
 pub(super) fn client(head: Head<'_>, origin: &Origin, config: &Config) -> Option<Client> {
     let proxies = &config.trusted_proxies;
+    if proxies.is_empty() {
+        return None;
+    }
     let is_proxy = match origin.client() {
         Some(peer) => proxies.admits_ip(peer.ip()),
         None => proxies.admits_unix(),

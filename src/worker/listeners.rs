@@ -68,9 +68,9 @@ impl Listeners {
         }
     }
 
-    /// Takes none before `until`.
+    /// Takes none before `until`, or before an earlier pause has ended.
     pub(super) fn pause(&mut self, until: Instant) {
-        self.paused_until = Some(until);
+        self.paused_until = self.paused_until.max(Some(until));
     }
 
     /// Takes none for a while; tells how long.

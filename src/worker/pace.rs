@@ -21,12 +21,14 @@ pub(super) struct Pace {
     last: Instant,
     window_end: Instant,
     window_len: u64,
+    /// Bytes in all.
+    len: u64,
 }
 
 impl Pace {
     /// The body begins now.
     pub(super) fn begin(now: Instant) -> Self {
-        Self { last: now, window_end: now + WINDOW, window_len: 0 }
+        Self { last: now, window_end: now + WINDOW, window_len: 0, len: 0 }
     }
 
     /// So many bytes have come.
@@ -34,7 +36,18 @@ impl Pace {
         if len > 0 {
             self.last = now;
             self.window_len += len;
+            self.len += len;
         }
+    }
+
+    /// Bytes that have come in all.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Nobody has read for a while, so nothing could come: what is measured begins again now.
+    pub(super) fn restart(&mut self, now: Instant) {
+        *self = Self { len: self.len, ..Self::begin(now) };
     }
 
     /// When to look at it.

@@ -217,7 +217,7 @@ impl<A: App> Reactor<A> {
             let token = self.ready.pop_front()?;
             if let Some(mut connection) = self.slots.take(token) {
                 if connection.readiness.failed {
-                    self.close(token, connection);
+                    self.abandon(token, connection);
                     continue;
                 }
                 if let Some(slot) = self.slots.slot(token) {
@@ -236,9 +236,12 @@ impl<A: App> Reactor<A> {
     /// Takes a connection back after the application has run for it.
     pub(super) fn give_back(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
         if connection.exchange.is_taken_over {
-            return self.forget(token, &connection);
+            return self.forget(token, &connection, now);
         }
         connection.readiness.add(self.slots.noted(token));
+        if connection.exchange.started.is_none() {
+            return self.abandon(token, connection);
+        }
         connection.phase = Phase::WriteBody;
         self.write(token, connection, now);
     }

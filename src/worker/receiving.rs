@@ -19,18 +19,21 @@ const MOST_AT_ONCE: u64 = 256 * 1024;
 /// Bytes of an unread body that are thrown away to keep a connection. Source: Gunicorn.
 const SKIPPED: usize = 64 * 1024;
 
-/// A client that was told to go on must do so on average at this rate, in bytes per second, behind the first
-/// `body_timeout`: its body has a deadline that slow progress does not move for ever.
-const EXPECTED_RATE: u64 = 64 * 1024;
+/// A client that was told to go on may make a thread wait for `body_timeout` in all, and for a second more with each of so
+/// many bytes that it has sent: slow progress does not hold a thread for ever.
+const BYTES_PER_SECOND: u64 = 64 * 1024;
+
+/// When the application has not asked for so long, the client's pace is measured anew.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How far the reception has got.
 #[derive(Debug, Default)]
 pub(super) struct Receiving {
-    /// When the application first asked.
-    began: Option<Instant>,
     pace: Option<Pace>,
-    /// Bytes of the body so far.
-    len: u64,
+    /// How long the thread has waited for the client.
+    waited: Duration,
+    /// When the application was last given something.
+    left: Option<Instant>,
     /// Why there will be no more.
     refusal: Option<Refusal>,
 }
@@ -40,7 +43,8 @@ impl<A: App> Running<'_, A> {
     pub(super) fn receive_all(&mut self) -> Result<Option<Body<A::Buffer>>, Refusal> {
         self.unless_refused(|running| {
             let now = Instant::now();
-            if running.begin(now)? {
+            if running.connection.pace.is_none() {
+                running.tell_to_go_on(now)?;
                 running.connection.expect_body(running.shared, now).map_err(Refusal::from)?;
             }
             running.connection.readiness.readable = true;
@@ -48,11 +52,10 @@ impl<A: App> Running<'_, A> {
                 Progress::Request => Ok(Some(running.connection.body.take())),
                 Progress::Yield => Ok(None),
                 Progress::Wait => {
-                    let pace = running.connection.pace;
-                    running.wait_for_bytes(pace, now).map(|pace| {
-                        running.connection.pace = pace;
-                        None
-                    })
+                    let mut pace = running.connection.pace.unwrap_or_else(|| Pace::begin(now));
+                    running.wait_for_bytes(&mut pace, now)?;
+                    running.connection.pace = Some(pace);
+                    Ok(None)
                 }
                 Progress::Refuse(refused) => Err(Refusal::from(refused)),
                 Progress::Closed => Err(Refusal::Gone),
@@ -64,13 +67,23 @@ impl<A: App> Running<'_, A> {
     pub(super) fn receive_some(&mut self, most: usize) -> Result<Part, Refusal> {
         self.unless_refused(|running| {
             let now = Instant::now();
-            if running.begin(now)? {
-                running.receiving.pace = Some(Pace::begin(now));
+            let mut pace = match running.receiving.pace {
+                Some(pace) => pace,
+                None => {
+                    running.tell_to_go_on(now)?;
+                    Pace::begin(now)
+                }
+            };
+            if running.receiving.left.is_some_and(|left| now.saturating_duration_since(left) > PAUSE) {
+                pace.restart(now);
             }
             if !matches!(running.connection.body, Incoming::Streamed) {
                 return Ok(Part::End);
             }
-            running.take_some(most, now)
+            let part = running.take_some(most, &mut pace, now);
+            running.receiving.pace = Some(pace);
+            running.receiving.left = Some(Instant::now());
+            part
         })
     }
 
@@ -81,6 +94,8 @@ impl<A: App> Running<'_, A> {
         if !matches!(connection.body, Incoming::Streamed) || self.receiving.refusal.is_some() {
             return;
         }
+        // Whoever reads after this, in close() of the answer, must not take the rest for all there was.
+        self.receiving.refusal = Some(Refusal::Gone);
         let mut skipped = 0;
         while skipped < SKIPPED {
             match connection.http.next_event() {
@@ -106,17 +121,14 @@ impl<A: App> Running<'_, A> {
         }
         work(self).inspect_err(|refusal| {
             self.receiving.refusal = Some(refusal.clone());
+            self.connection.exchange.refusal = Some(refusal.clone());
             // The rest of the body will not be read: the connection closes after the answer.
             self.connection.body = Incoming::Announced;
         })
     }
 
-    /// `true` at the first time; the client is told to go on then, if it waits for that.
-    fn begin(&mut self, now: Instant) -> Result<bool, Refusal> {
-        if self.receiving.began.is_some() {
-            return Ok(false);
-        }
-        self.receiving.began = Some(now);
+    /// The client is told to go on, if it waits for that. Errors: it has gone.
+    fn tell_to_go_on(&mut self, now: Instant) -> Result<(), Refusal> {
         let connection = &mut *self.connection;
         if connection.http.head().expects_continue() && self.stage == Stage::Unanswered {
             let told = connection.output.append(|out| connection.http.send(Outgoing::Continue, out));
@@ -126,18 +138,18 @@ impl<A: App> Running<'_, A> {
             // An interim answer is not the answer: an error page may still follow it.
             connection.exchange.has_sent = false;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// One step of a streamed body.
-    fn take_some(&mut self, most: usize, now: Instant) -> Result<Part, Refusal> {
+    fn take_some(&mut self, most: usize, pace: &mut Pace, now: Instant) -> Result<Part, Refusal> {
         loop {
             let connection = &mut *self.connection;
             let event = connection.http.next_event();
             match event.map_err(|error| Refusal::from(Refused::Malformed(error)))? {
                 Event::Body => {
                     let bytes = connection.http.body_chunk().to_vec();
-                    return self.part(bytes, now);
+                    return self.part(bytes, pace, now);
                 }
                 Event::End => {
                     connection.body = Incoming::None;
@@ -154,14 +166,13 @@ impl<A: App> Running<'_, A> {
             };
             match connection.note_read(count.map_err(|_| Refusal::Gone)?, offered) {
                 None => {
-                    let pace = self.receiving.pace;
-                    self.receiving.pace = self.wait_for_bytes(pace, now)?;
+                    self.wait_for_bytes(pace, now)?;
                     return Ok(Part::Wait);
                 }
                 Some(count @ 1..) if direct > 0 => {
                     connection.http.received_directly(count);
                     bytes.truncate(count as usize);
-                    return self.part(bytes, now);
+                    return self.part(bytes, pace, now);
                 }
                 Some(_) => {}
             }
@@ -179,31 +190,23 @@ impl<A: App> Running<'_, A> {
         }
     }
 
-    fn part(&mut self, bytes: Vec<u8>, now: Instant) -> Result<Part, Refusal> {
-        self.receiving.len += bytes.len() as u64;
-        connection::bounds(&self.shared.config).check(self.receiving.len).map_err(Refusal::from)?;
-        if let Some(pace) = &mut self.receiving.pace {
-            pace.note(bytes.len() as u64, now);
-        }
+    fn part(&mut self, bytes: Vec<u8>, pace: &mut Pace, now: Instant) -> Result<Part, Refusal> {
+        pace.note(bytes.len() as u64, now);
+        connection::bounds(&self.shared.config).check(pace.len()).map_err(Refusal::from)?;
         Ok(Part::Bytes(bytes))
     }
 
     /// Waits a moment for the client. Errors: it is too slow, or has gone.
-    fn wait_for_bytes(&mut self, mut pace: Option<Pace>, now: Instant) -> Result<Option<Pace>, Refusal> {
+    fn wait_for_bytes(&mut self, pace: &mut Pace, now: Instant) -> Result<(), Refusal> {
         let demand = connection::demand(&self.shared.config);
-        let mut deadline = match &mut pace {
-            Some(pace) => pace.look(demand, now).ok_or(Refusal::TooSlow)?,
-            None => now + demand.patience,
-        };
-        let head = self.connection.http.head();
-        if head.expects_continue()
-            && let Some(began) = self.receiving.began
-        {
-            let len = head.content_length().unwrap_or(self.receiving.len);
-            deadline = deadline.min(began + demand.patience + Duration::from_secs(len / EXPECTED_RATE));
+        let mut deadline = pace.look(demand, now).ok_or(Refusal::TooSlow)?;
+        if self.connection.http.head().expects_continue() {
+            let allowed = demand.patience + Duration::from_secs(pace.len() / BYTES_PER_SECOND);
+            deadline = deadline.min(now + allowed.saturating_sub(self.receiving.waited));
         }
-        self.wait(Interest::Readable, deadline).map_err(|error| cut(&error))?;
-        Ok(pace)
+        let waited = self.wait(Interest::Readable, deadline);
+        self.receiving.waited += now.elapsed();
+        waited.map_err(|error| cut(&error))
     }
 }
 
@@ -228,7 +231,7 @@ impl From<Refused> for Refusal {
             Refused::Body(trouble) => Self::from(trouble),
             // Behind the first request no PROXY header is looked for.
             Refused::ProxyHeader(text) => Self::Malformed { status: 400, text },
-            Refused::Forbidden => Self::Gone,
+            Refused::Forbidden | Refused::NoMemory => Self::Gone,
         }
     }
 }

@@ -37,8 +37,6 @@ pub(super) struct Running<'a, A: App> {
     date: &'a mut Date,
     now: Instant,
     has_dropped_body: bool,
-    /// What the client has not taken goes to a file no more: that failed.
-    spools_not: bool,
     /// Of the wait for room that is going on.
     deadline: Option<Instant>,
 }
@@ -58,7 +56,6 @@ impl<'a, A: App> Running<'a, A> {
             date,
             now,
             has_dropped_body: false,
-            spools_not: false,
             deadline: None,
         }
     }
@@ -149,10 +146,26 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
             self.deadline = None;
             return Ok(Room::Yes);
         }
-        let patience = self.shared.config.write_timeout;
-        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + patience);
+        let deadline = match self.deadline {
+            Some(deadline) => deadline,
+            None => {
+                self.connection.unsent = sys::unsent(self.connection.stream.as_fd());
+                Instant::now() + self.shared.config.write_timeout
+            }
+        };
+        self.deadline = Some(deadline);
         let before = self.connection.output.pending();
-        self.wait(Interest::Writable, deadline).map_err(|_| Gone)?;
+        match self.wait(Interest::Writable, deadline) {
+            // The kernel tells of room only when there is much of it; a client that reads slowly still reads.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                let unsent = sys::unsent(self.connection.stream.as_fd());
+                if unsent >= self.connection.unsent {
+                    return Err(Gone);
+                }
+                self.deadline = None;
+            }
+            waited => waited.map_err(|_| Gone)?,
+        }
         self.connection.flush().map_err(|_| Gone)?;
         if self.connection.output.pending() < before {
             self.deadline = None;
@@ -183,6 +196,10 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         let flushed = self.connection.flush();
         ended.map_err(|error| self.log_wrong_answer(&error))?;
         flushed.map(drop).map_err(|_| Gone)
+    }
+
+    fn has_hung_up(&self) -> bool {
+        sys::has_hung_up(self.connection.stream.as_fd())
     }
 
     fn socket(&self) -> BorrowedFd<'_> {
@@ -246,18 +263,14 @@ impl<A: App> Running<'_, A> {
     /// Puts what the client has not taken into a file. `false`: there is no room, or no file.
     fn spool(&mut self) -> bool {
         let config = &self.shared.config;
-        if config.response_spool == 0 || self.spools_not {
+        if config.response_spool == 0 || self.connection.exchange.spool_trouble.is_some() {
             return false;
         }
         let directory = &config.tmp_upload_dir;
         self.connection.output.spool(directory, config.response_spool).unwrap_or_else(|error| {
-            self.spools_not = true;
-            log::error!(
-                "cannot write to a temporary file in {} (setting tmp_upload_dir): {error}; the answer to {} waits for \
-                 its client",
-                directory.display(),
-                request_line(&self.connection.http)
-            );
+            let directory = directory.display();
+            let text = format!("cannot write to a temporary file in {directory} (setting tmp_upload_dir): {error}");
+            self.connection.exchange.spool_trouble = Some(text);
             false
         })
     }

@@ -26,6 +26,8 @@ pub(super) struct Slot<A: App> {
     place: Place<A>,
     /// When the connection's present phase must have ended.
     pub(super) deadline: Option<Instant>,
+    /// Is it in the queue of those that go on at the next turn?
+    pub(super) is_interrupted: bool,
     /// When the timer looks at this slot next; never after `deadline`.
     pub(super) armed: Option<Instant>,
 }
@@ -50,13 +52,14 @@ impl<A: App> Slots<A> {
     /// Finds a place and tells its token; the connection must be [`Slots::put`] there next.
     pub(super) fn reserve(&mut self) -> Token {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { used: 0, place: Place::Free, deadline: None, armed: None });
+            self.slots.push(Slot { used: 0, place: Place::Free, deadline: None, is_interrupted: false, armed: None });
             self.slots.len() - 1
         });
         let slot = &mut self.slots[index];
         slot.used += 1;
         slot.place = Place::Away(Readiness::default());
         slot.deadline = None;
+        slot.is_interrupted = false;
         slot.armed = None;
         Token((index + self.first_token) | slot.used << INDEX_BITS)
     }

@@ -1,5 +1,6 @@
 //! The reactor's deadlines: one per connection, for the phase that it is in.
 
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use mio::Token;
@@ -8,6 +9,7 @@ use super::connection::{self, Phase};
 use super::exchange;
 use super::reactor::Reactor;
 use crate::app::App;
+use crate::sys;
 
 impl<A: App> Reactor<A> {
     pub(super) fn deadline(&mut self, token: Token) -> Option<Instant> {
@@ -55,8 +57,15 @@ impl<A: App> Reactor<A> {
             }
             Phase::ReadHead => self.answer_too_slow(token, connection, now),
             Phase::WriteBody => {
+                // The kernel tells of room only when there is much of it; a client that reads slowly still reads.
+                let unsent = sys::unsent(connection.stream.as_fd());
+                if unsent < connection.unsent {
+                    connection.unsent = unsent;
+                    self.slots.put(token, connection);
+                    return self.set_deadline(token, Some(now + self.config().write_timeout));
+                }
                 if connection.exchange.started.is_some() {
-                    self.end_exchange(&connection);
+                    self.end_exchange(&connection, now);
                 }
                 self.close(token, connection);
             }
@@ -68,6 +77,7 @@ impl<A: App> Reactor<A> {
     fn answer_too_slow(&mut self, token: Token, mut connection: Box<connection::Connection<A>>, now: Instant) {
         exchange::answer_with_error(&mut connection, 408, "", self.date.at(now));
         if connection.phase == Phase::ReadBody {
+            connection.exchange.client = self.named_client(&connection);
             self.log_access(&connection);
         }
         self.finish_writing(token, connection, now);

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,17 +19,20 @@ use super::listeners::Accepted;
 use super::output::Flushed;
 use super::reactor::Reactor;
 use super::{access, exchange, identity};
-use crate::app::{App, Origin, Server};
+use crate::app::{App, Client, Origin, Refusal, Server};
 use crate::config::ProxyProtocol;
 use crate::ipc::FromWorker;
 use crate::net::{Peer, Stream};
-use crate::sys::Discarded;
+use crate::sys::{self, Discarded};
 
 /// Connections that a single worker accepts per poll.
 const ACCEPTS: usize = 64;
 
 /// How long a closed connection is kept open for reading, so that the client reads our last words before a reset.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Status in the access log of a request that was not run, since its client had gone. Source: NGINX.
+const CLIENT_GONE: u16 = 499;
 
 /// Buffers of each kind kept for connections that will need one. Each is some 16 KiB.
 const SPARE_BUFFERS: usize = 64;
@@ -79,19 +84,32 @@ impl<A: App> Reactor<A> {
             connection.http.trust_forwarder();
         }
         self.slots.put(token, connection);
+        self.eviction.is_full = false;
         self.set_deadline(token, Some(until));
         self.line.set_connections(self.slots.count());
     }
 
+    /// Lets others have their turn: the connection goes on at the next. No event would tell of it again.
+    fn interrupt(&mut self, token: Token) {
+        if let Some(slot) = self.slots.slot(token)
+            && !std::mem::replace(&mut slot.is_interrupted, true)
+        {
+            self.interrupted.push_back(token);
+        }
+    }
+
     /// Goes on with a connection that was interrupted.
     pub(super) fn resume(&mut self, token: Token, now: Instant) {
+        let Some(slot) = self.slots.slot(token) else { return };
+        slot.is_interrupted = false;
         if let Some(connection) = self.slots.take(token) {
             self.go_on(token, connection, now);
         }
     }
 
     pub(super) fn socket_event(&mut self, token: Token, event: &Event, now: Instant) {
-        if !self.slots.note(token, Readiness::of(event)) {
+        let is_here = self.slots.note(token, Readiness::of(event));
+        if !is_here || self.slots.slot(token).is_some_and(|slot| slot.is_interrupted) {
             return;
         }
         if let Some(connection) = self.slots.take(token) {
@@ -133,7 +151,7 @@ impl<A: App> Reactor<A> {
                     self.set_deadline(token, renewed);
                 }
                 if let Progress::Yield = progress {
-                    self.interrupted.push_back(token);
+                    self.interrupt(token);
                 }
             }
             Progress::Request => {
@@ -163,6 +181,39 @@ impl<A: App> Reactor<A> {
         }
     }
 
+    /// The client that a trusted proxy names.
+    pub(super) fn named_client(&self, connection: &Connection<A>) -> Option<Client> {
+        identity::client(connection.http.head(), &connection.origin, &self.shared.config)
+    }
+
+    /// Tells what went wrong with a body while the application ran.
+    fn report_trouble(&mut self, connection: &Connection<A>, now: Instant) {
+        let line = || exchange::request_line(&connection.http);
+        match &connection.exchange.refusal {
+            None | Some(Refusal::Gone) => {}
+            Some(refusal @ Refusal::Storage(_)) => {
+                if self.complaints.add(Kind::Storage, now) {
+                    log::error!("{}: {refusal}", line());
+                }
+            }
+            Some(refusal) => {
+                let kind = match refusal {
+                    Refusal::TooLarge(_) => "body too large",
+                    Refusal::TooSlow => "body too slow",
+                    Refusal::Malformed { .. } | Refusal::Storage(_) | Refusal::Gone => "body",
+                };
+                if self.complaints.add(Kind::Request(kind), now) {
+                    log::warn!("Invalid request from ip={}: {}: {refusal}", client_of(connection), line());
+                }
+            }
+        }
+        if let Some(text) = &connection.exchange.spool_trouble
+            && self.complaints.add(Kind::Storage, now)
+        {
+            log::error!("{text}; the answer to {} waits for its client", line());
+        }
+    }
+
     fn refuse(&mut self, token: Token, mut connection: Box<Connection<A>>, refused: Refused, now: Instant) {
         let (status, kind, text) = match &refused {
             Refused::Malformed(error) => (error.status(), Kind::Request(error.kind()), error.to_string()),
@@ -176,12 +227,20 @@ impl<A: App> Reactor<A> {
                 let text = "a PROXY header from a peer that is not in proxy_allow_ips".to_owned();
                 (403, Kind::Request("PROXY header not allowed"), text)
             }
+            Refused::NoMemory => {
+                let text = "large requests take all memory that they may (setting buffer_memory)".to_owned();
+                (503, Kind::Request("no memory for its head"), text)
+            }
         };
-        let peer = connection.origin.client().map(|address| address.ip().to_string()).unwrap_or_default();
+        let has_head = connection.phase == Phase::ReadBody;
+        if has_head {
+            connection.exchange.client = self.named_client(&connection);
+        }
         if self.complaints.add(kind, now) {
+            let client = client_of(&connection);
             match kind {
-                Kind::Storage => log::error!("cannot store the request body of {peer}: {text}"),
-                _ => log::warn!("Invalid request from ip={peer}: {text}"),
+                Kind::Storage => log::error!("cannot store the request body of {client}: {text}"),
+                _ => log::warn!("Invalid request from ip={client}: {text}"),
             }
         }
         if let Refused::Malformed(error) = &refused
@@ -190,7 +249,6 @@ impl<A: App> Reactor<A> {
             // Another protocol: no answer of ours would be understood.
             return self.close(token, connection);
         }
-        let has_head = !matches!(connection.phase, Phase::Silent | Phase::ReadHead);
         // What failed on our side is no business of the client's.
         let shown = if kind == Kind::Storage { "" } else { &text };
         exchange::answer_with_error(&mut connection, status, shown, self.date.at(now));
@@ -209,18 +267,21 @@ impl<A: App> Reactor<A> {
             Ok(Flushed::All) => self.conclude(token, connection, now),
             Ok(flushed) => {
                 let renew = connection.output.pending() < before || self.deadline(token).is_none();
+                if renew {
+                    connection.unsent = sys::unsent(connection.stream.as_fd());
+                }
                 self.slots.put(token, connection);
                 if renew {
                     let until = now + self.config().write_timeout;
                     self.set_deadline(token, Some(until));
                 }
                 if flushed == Flushed::Budget {
-                    self.interrupted.push_back(token);
+                    self.interrupt(token);
                 }
             }
             Err(_) => {
                 if connection.exchange.started.is_some() {
-                    self.end_exchange(&connection);
+                    self.end_exchange(&connection, now);
                 }
                 self.close(token, connection);
             }
@@ -231,7 +292,7 @@ impl<A: App> Reactor<A> {
     fn conclude(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
         let has_started = connection.exchange.started.is_some();
         if has_started {
-            self.end_exchange(&connection);
+            self.end_exchange(&connection, now);
         }
         if !has_started || !connection.exchange.keeps_alive {
             return self.finish_writing(token, connection, now);
@@ -268,7 +329,7 @@ impl<A: App> Reactor<A> {
                 self.slots.put(token, connection);
                 self.set_deadline(token, Some(until));
                 if flushed == Flushed::Budget {
-                    self.interrupted.push_back(token);
+                    self.interrupt(token);
                 }
                 return;
             }
@@ -279,6 +340,7 @@ impl<A: App> Reactor<A> {
         }
         connection.stream.finish();
         connection.phase = Phase::Linger;
+        self.eviction.is_full = false;
         self.set_deadline(token, Some(now + LINGER));
         self.linger(token, connection);
     }
@@ -290,8 +352,15 @@ impl<A: App> Reactor<A> {
         }
         self.slots.put(token, connection);
         if discarded == Discarded::More {
-            self.interrupted.push_back(token);
+            self.interrupt(token);
         }
+    }
+
+    /// Ends a request whose client has gone before it was run.
+    pub(super) fn abandon(&mut self, token: Token, mut connection: Box<Connection<A>>) {
+        connection.exchange.status = Some(CLIENT_GONE);
+        self.log_access(&connection);
+        self.close(token, connection);
     }
 
     pub(super) fn close(&mut self, token: Token, mut connection: Box<Connection<A>>) {
@@ -304,14 +373,17 @@ impl<A: App> Reactor<A> {
     }
 
     /// Lets go of a connection that the application has taken over: our descriptor is closed, the connection is not.
-    pub(super) fn forget(&mut self, token: Token, connection: &Connection<A>) {
-        self.end_exchange(connection);
+    pub(super) fn forget(&mut self, token: Token, connection: &Connection<A>, now: Instant) {
+        self.end_exchange(connection, now);
         self.slots.free(token);
         self.eviction.is_full = false;
         self.line.set_connections(self.slots.count());
     }
 
-    pub(super) fn end_exchange(&mut self, connection: &Connection<A>) {
+    pub(super) fn end_exchange(&mut self, connection: &Connection<A>, now: Instant) {
+        if connection.exchange.refusal.is_some() || connection.exchange.spool_trouble.is_some() {
+            self.report_trouble(connection, now);
+        }
         let record = &connection.exchange;
         let busy = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX);
         self.line.count_exchange(record.body_len, busy, record.failed);
@@ -329,8 +401,7 @@ impl<A: App> Reactor<A> {
     pub(super) fn log_access(&mut self, connection: &Connection<A>) {
         let Some(log) = &mut self.access else { return };
         self.remote.clear();
-        let named = connection.exchange.client.map(|client| client.address);
-        if let Some(address) = named.or_else(|| connection.origin.client().map(|address| address.ip())) {
+        if let Some(address) = address_of(connection) {
             let _ = write!(self.remote, "{address}");
         }
         let ended = access::Ended::new(connection, &self.remote, self.shared.app.logged_variables());
@@ -347,4 +418,15 @@ impl<A: App> Reactor<A> {
             }
         }
     }
+}
+
+/// Who the client is, as far as is known; `None`: somebody on a unix socket.
+fn address_of<A: App>(connection: &Connection<A>) -> Option<IpAddr> {
+    let named = connection.exchange.client.map(|client| client.address);
+    named.or_else(|| connection.origin.client().map(|address| address.ip()))
+}
+
+/// As [`address_of`], for the log. Gunicorn leaves it empty for unix sockets too.
+fn client_of<A: App>(connection: &Connection<A>) -> String {
+    address_of(connection).map(|address| address.to_string()).unwrap_or_default()
 }

@@ -105,7 +105,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         section: "Workers",
         long: Some("worker-connections"),
         metavar: "INT",
-        kind: COUNT,
+        kind: Kind::Int { least: 1, most: i64::MAX },
         default: Preset::Int(1000),
         unit: "connections per worker",
         help: "Connections that one worker holds open at most.",

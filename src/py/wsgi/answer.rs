@@ -102,8 +102,12 @@ pub(super) fn call(
             Err(Failure::Gone)
         }
         Err(Stop::Raised(error)) => match state.link.refusal() {
-            Some(refusal) if !exchange.has_responded() || error.is_instance_of::<PyOSError>(py) => {
-                Err(refuse(exchange, &refusal))
+            // No fault of the application. What was wrong with the body is told by the worker, but for this.
+            Some(refusal) if error.is_instance_of::<PyOSError>(py) => {
+                if refusal == Refusal::Gone {
+                    log::debug!("Ignored premature client disconnection. {}", request_line(exchange));
+                }
+                Err(Failure::Request(refusal.status()))
             }
             _ => Err(fail(py, exchange, &error)),
         },
@@ -114,18 +118,6 @@ pub(super) fn call(
 fn fail(py: Python<'_>, exchange: &mut dyn Exchange<Wsgi>, error: &PyErr) -> Failure {
     log::error!("Error handling request {}\n{}", request_line(exchange), traceback::text(py, error));
     Failure::Application
-}
-
-/// Logs that the application let an exception of `wsgi.input` pass: no fault of its own.
-fn refuse(exchange: &mut dyn Exchange<Wsgi>, refusal: &Refusal) -> Failure {
-    let line = request_line(exchange);
-    let status = refusal.status();
-    match (refusal, exchange.has_responded()) {
-        (Refusal::Gone, _) => log::debug!("Ignored premature client disconnection. {line}"),
-        (_, false) => log::warn!("{line} answered with {status}: {refusal}"),
-        (_, true) => log::warn!("{line} cut: {refusal}"),
-    }
-    Failure::Request(status)
 }
 
 fn request_line(exchange: &mut dyn Exchange<Wsgi>) -> String {
@@ -169,8 +161,8 @@ fn send_all(py: Python<'_>, state: &State, iterable: &Bound<'_, PyAny>) -> Resul
     if state.link.with(|exchange| exchange.is_taken_over())? {
         return Ok(());
     }
-    if let Some(only) = only_item(iterable) {
-        return send_whole(py, state, only.as_ref());
+    if let Some(body) = whole_body(iterable) {
+        return send_whole(py, state, &body);
     }
     if let Some(span) = file_span(state, iterable)? {
         return send_file(state, span);
@@ -185,44 +177,65 @@ fn send_all(py: Python<'_>, state: &State, iterable: &Bound<'_, PyAny>) -> Resul
     finish(state)
 }
 
-/// A list or tuple that holds all of the body: nothing, or one bytes object.
-fn only_item<'py>(iterable: &Bound<'py, PyAny>) -> Option<Option<Bound<'py, PyBytes>>> {
-    let (len, first);
+/// The items of a list or tuple, which hold all of the body; `None` for other iterables, and for items that are no bytes.
+fn whole_body<'py>(iterable: &Bound<'py, PyAny>) -> Option<Whole<'py>> {
+    let bytes = |item: Bound<'py, PyAny>| item.cast_into::<PyBytes>().ok();
     if let Ok(list) = iterable.cast_exact::<PyList>() {
-        (len, first) = (list.len(), list.get_item(0).ok());
+        match list.len() {
+            0 => Some(Whole::Empty),
+            1 => list.get_item(0).ok().and_then(bytes).map(Whole::One),
+            _ => list.iter().map(bytes).collect::<Option<_>>().map(Whole::Many),
+        }
     } else if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
-        (len, first) = (tuple.len(), tuple.get_item(0).ok());
+        match tuple.len() {
+            0 => Some(Whole::Empty),
+            1 => tuple.get_item(0).ok().and_then(bytes).map(Whole::One),
+            _ => tuple.iter().map(bytes).collect::<Option<_>>().map(Whole::Many),
+        }
     } else {
-        return None;
-    }
-    match (len, first) {
-        (0, _) => Some(None),
-        (1, Some(item)) => item.cast_into::<PyBytes>().ok().map(Some),
-        _ => None,
+        None
     }
 }
 
-/// Sends a body that is known as a whole: its length is known, and nothing needs to go out before its end.
-fn send_whole(py: Python<'_>, state: &State, body: Option<&Bound<'_, PyBytes>>) -> Result<(), Stop> {
+/// A body that is known as a whole. Nearly all have one item, and that costs no list.
+enum Whole<'py> {
+    Empty,
+    One(Bound<'py, PyBytes>),
+    Many(Vec<Bound<'py, PyBytes>>),
+}
+
+impl<'py> Whole<'py> {
+    fn items(&self) -> &[Bound<'py, PyBytes>] {
+        match self {
+            Self::Empty => &[],
+            Self::One(item) => std::slice::from_ref(item),
+            Self::Many(items) => items,
+        }
+    }
+}
+
+/// Sends a body that is known as a whole: its length is known, nothing needs to go out before its end, and what the client
+/// does not take at once is queued by reference.
+fn send_whole(py: Python<'_>, state: &State, body: &Whole<'_>) -> Result<(), Stop> {
     let mut answer = state.answer();
     if answer.is_sent {
         // `write()` was used before.
         drop(answer);
-        if let Some(body) = body.filter(|body| !body.as_bytes().is_empty()) {
-            send_piece(py, state, Piece::new(body))?;
+        for item in body.items().iter().filter(|item| !item.as_bytes().is_empty()) {
+            send_piece(py, state, Piece::new(item))?;
         }
         return finish(state);
     }
     if !answer.is_started() {
         return Err(Stop::Raised(no_start_response()));
     }
-    let length = body.map_or(0, |body| body.as_bytes().len() as u64);
+    let length = body.items().iter().map(|item| item.as_bytes().len() as u64).sum();
     answer.is_sent = true;
     let answer = &*answer;
     state.link.with(|exchange| -> Result<(), Stop> {
         exchange.respond(&answer.status, &answer.fields, Some(length))?;
-        if let Some(body) = body {
-            exchange.send(Piece::new(body), Flush::Later)?;
+        for item in body.items() {
+            exchange.send(Piece::new(item), Flush::Later)?;
         }
         Ok(exchange.finish()?)
     })?

@@ -13,9 +13,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::bytes::Buffer;
-use super::refused;
 use super::start_response::State;
 use super::window::{Until, Window};
+use super::{detached, refused};
 use crate::app::{self, Part, Refusal};
 
 /// Bytes asked for at once, of a file or of the client. As large as a pipe of the kernel; beyond that a system call weighs
@@ -71,7 +71,7 @@ impl Body {
     /// Reads at most `limit` bytes; fewer where `until` or the body ends. None are left: the empty bytes object.
     ///
     /// Errors: as [`refused::exception`], again at each call; OSError if the spool file cannot be read; what signal
-    /// handlers raise. What had been gathered until then is read again by the next call.
+    /// handlers raise, and then what had been gathered is read again by the next call.
     pub(super) fn read<'py>(&mut self, py: Python<'py>, limit: usize, until: Until) -> PyResult<Bound<'py, PyBytes>> {
         if let Source::Refused(refusal) = &self.source {
             return Err(refused::exception(py, refusal));
@@ -120,7 +120,7 @@ impl Body {
         let bytes = PyBytes::new_with(py, head.len() + wanted, |bytes| {
             let (start, rest) = bytes.split_at_mut(head.len());
             start.copy_from_slice(head);
-            py.detach(|| spool.read(rest)).map_err(unreadable)
+            detached(py, || spool.read(rest)).map_err(unreadable)
         })?;
         self.window = Window::empty();
         Ok(Some(bytes))
@@ -137,7 +137,7 @@ impl Body {
                     let mut memory = self.window.take_memory();
                     let count = spool.remaining().min(WINDOW as u64) as usize;
                     memory.resize(count, 0);
-                    py.detach(|| spool.read(&mut memory)).map_err(unreadable)?;
+                    detached(py, || spool.read(&mut memory)).map_err(unreadable)?;
                     self.window = Window::new(Buffer::Plain(memory));
                 }
                 Source::Announced(state) => {

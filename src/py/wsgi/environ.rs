@@ -51,7 +51,9 @@ impl Template {
         entries.set_item("wsgi.run_once", false)?;
         entries.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
         entries.set_item("wsgi.input_terminated", true)?;
-        entries.set_item("wsgi.early_hints", hints::function(py)?)?;
+        for (key, function) in hints::functions(py)? {
+            entries.set_item(key, function)?;
+        }
         entries.set_item("SERVER_SOFTWARE", &server.software)?;
         entries.set_item("SCRIPT_NAME", &server.script_name)?;
         // Of requests without a body: it has no state, so one serves all.

@@ -1,4 +1,5 @@
-//! `wsgi.early_hints`: one function for all requests, which finds the exchange of the thread that calls it.
+//! `wsgi.early_hints` and `indrik.client_disconnected`: functions that are the same for all requests, and find the exchange of
+//! the thread that calls them.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -27,9 +28,18 @@ pub(super) fn current() -> PyResult<Arc<State>> {
     current.ok_or_else(|| PyRuntimeError::new_err("no request is running in this thread"))
 }
 
-/// The object for environ.
-pub(super) fn function(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
-    wrap_pyfunction!(early_hints, py)
+/// The objects for environ, by their keys.
+pub(super) fn functions(py: Python<'_>) -> PyResult<[(&'static str, Bound<'_, PyCFunction>); 2]> {
+    Ok([
+        ("wsgi.early_hints", wrap_pyfunction!(early_hints, py)?),
+        ("indrik.client_disconnected", wrap_pyfunction!(client_disconnected, py)?),
+    ])
+}
+
+/// Whether the client has ended its side or reset the connection. One that has only ended its side may still read.
+#[pyfunction]
+fn client_disconnected() -> PyResult<bool> {
+    current()?.link.with(|exchange| exchange.has_hung_up())
 }
 
 /// Sends `103 Early Hints` with `headers`, a list of (name, value) tuples of str. Nothing happens for HTTP/1.0 or once

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use super::Wsgi;
+use super::{Wsgi, detached};
 use crate::app::{Exchange, Refusal};
 
 type Target = dyn Exchange<Wsgi>;
@@ -69,7 +69,7 @@ impl Link {
         py: Python<'_>,
         work: impl FnOnce(&mut Target) -> R + Send,
     ) -> PyResult<R> {
-        py.detach(|| self.with(work))
+        detached(py, || self.with(work))
     }
 
     /// Notes why the request's body did not come.
@@ -92,7 +92,7 @@ impl Link {
             return;
         }
         // A thread that the application started is inside `with`, and may need to attach before it can leave.
-        py.detach(|| match self.target.lock() {
+        detached(py, || match self.target.lock() {
             Ok(mut slot) => *slot = target,
             Err(poisoned) => *poisoned.into_inner() = target,
         });

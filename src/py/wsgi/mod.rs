@@ -155,6 +155,18 @@ thread_local! {
     static IS_ATTACHED: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Runs `work` detached. Every wait of this room goes through here, so that nobody takes the thread for attached meanwhile.
+fn detached<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> R {
+    struct Back(bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            IS_ATTACHED.set(self.0);
+        }
+    }
+    let _back = Back(IS_ATTACHED.replace(false));
+    py.detach(work)
+}
+
 struct Attached<'py, 'a> {
     py: Python<'py>,
     wsgi: &'a Wsgi,
@@ -179,9 +191,7 @@ impl Caller<Wsgi> for Attached<'_, '_> {
     }
 
     fn detached(&mut self, wait: &mut (dyn FnMut() + Send)) {
-        IS_ATTACHED.set(false);
-        self.py.detach(wait);
-        IS_ATTACHED.set(true);
+        detached(self.py, wait);
     }
 
     fn notices(&mut self) -> Notices {

@@ -85,6 +85,12 @@ fn new_socket(py: Python<'_>, descriptor: i32) -> PyResult<Bound<'_, PyAny>> {
 
 #[pymethods]
 impl ConnectionSocket {
+    /// `socket.socket`, so that `isinstance` says what it is used as.
+    #[getter]
+    fn __class__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("socket")?.getattr("socket")
+    }
+
     #[getter]
     fn family<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.look(py, "family", &PyTuple::empty(py))
