@@ -25,9 +25,6 @@ use crate::worker::{self, Setup};
 /// What applications find in `SERVER_SOFTWARE`; many test that it begins with `gunicorn`.
 const SERVER_SOFTWARE: &str = concat!("gunicorn/27 (compatible; indrik/", env!("CARGO_PKG_VERSION"), ")");
 
-/// Descriptors of a worker that are not connections: its own, and those of the application.
-const SPARE_DESCRIPTORS: u64 = 1024;
-
 /// Exit code of a worker that the master gave up on (SIGABRT). Source: Gunicorn.
 const ABORTED: i32 = 1;
 
@@ -306,14 +303,14 @@ fn check_logs(config: &Config) -> Result<(), String> {
 
 /// Sees to what many connections and large bodies need, and says what is short. Workers inherit it.
 fn prepare_for_many(config: &Config) {
-    let connections = config.worker_connections as u64;
-    let wanted = connections + SPARE_DESCRIPTORS;
+    let wanted = worker::wanted_descriptors(config);
     // Each connection may have a file besides, for a body or an answer; that they all do is unlikely.
-    match sys::raise_descriptor_limit(wanted + connections) {
+    match sys::raise_descriptor_limit(wanted + config.worker_connections as u64) {
         Ok(limit) if limit < wanted => log::warn!(
-            "the limit on open files is {limit}, worker_connections = {} asks for {wanted}: connections will be closed \
-             early; raise it (ulimit -n, LimitNOFILE=)",
-            config.worker_connections
+            "the limit on open files is {limit}, worker_connections = {} asks for {wanted}: a worker will hold {} \
+             connections; raise the limit (ulimit -n, LimitNOFILE=)",
+            config.worker_connections,
+            worker::capacity(config, limit)
         ),
         Ok(_) => {}
         Err(error) => log::warn!("cannot raise the limit on open files: {error}"),

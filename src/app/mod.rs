@@ -116,7 +116,7 @@ pub trait Exchange<A: App>: Send {
     /// position is neither used nor moved.
     fn send_file(&mut self, file: OwnedFd, offset: u64, len: u64) -> Result<(), Gone>;
 
-    /// Ends the answer. Errors: the client has gone, or the body was shorter than announced; the connection closes.
+    /// Ends the answer. One that is shorter than announced goes out as far as it goes, and the connection closes behind it.
     fn finish(&mut self) -> Result<(), Gone>;
 
     /// Has the client ended its side, or reset the connection? One that has may still read its answer.

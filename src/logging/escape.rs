@@ -92,8 +92,11 @@ fn is_plain(byte: u8) -> bool {
 fn beyond_ascii(text: &[u8], out: &mut Vec<u8>, style: Style) {
     for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {
-            // C1 controls, among them NEL and CSI, and the two separators at which many programs break lines.
-            if matches!(character, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}') {
+            // C1 controls, among them NEL and CSI; the two separators at which many programs break lines; and what turns
+            // the direction of all that follows.
+            let is_harmful = matches!(character, '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}');
+            if is_harmful {
                 style.character(character, out);
             } else {
                 let mut encoded = [0; 4];
@@ -137,6 +140,7 @@ mod tests {
         check("é – 漢 🦣".as_bytes(), "é – 漢 🦣", "é – 漢 🦣");
         check("\u{85}".as_bytes(), r"\xc2\x85", r"\u0085");
         check("a\u{2028}b".as_bytes(), r"a\xe2\x80\xa8b", r"a\u2028b");
+        check("a\u{202e}b\u{2066}".as_bytes(), r"a\xe2\x80\xaeb\xe2\x81\xa6", r"a\u202eb\u2066");
         check(b"\x9b2J\xe9", r"\x9b2J\xe9", r"\u009b2J\u00e9");
         check(b"\xe6\xbc \xf0\x9f\xa6", r"\xe6\xbc \xf0\x9f\xa6", r"\u00e6\u00bc \u00f0\u009f\u00a6");
     }

@@ -18,6 +18,11 @@ pub fn raise_descriptor_limit(wanted: u64) -> io::Result<u64> {
     Ok(target)
 }
 
+/// The number of descriptors that may be open. Errors: as getrlimit(2).
+pub fn descriptor_limit() -> io::Result<u64> {
+    Ok(getrlimit(Resource::RLIMIT_NOFILE)?.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ mod title;
 
 pub use clock::Monotonic;
 pub use epoll::{add_exclusive, remove};
-pub use limits::raise_descriptor_limit;
+pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::SharedWords;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use process::{Death, exit_now, fork, kill, notify_of_parents_death, random_up_to, reap};

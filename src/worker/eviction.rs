@@ -64,7 +64,7 @@ impl Rank {
 impl<A: App> Reactor<A> {
     /// Are all places taken?
     pub(super) fn is_crowded(&self) -> bool {
-        self.slots.count() >= self.shared.config.worker_connections
+        self.slots.count() >= self.capacity
     }
 
     /// Who has to leave for a new connection; the same again until it has, or has got something to do. `None` if nobody
@@ -126,8 +126,10 @@ impl<A: App> Reactor<A> {
     pub(super) fn evict(&mut self, token: Token, now: Instant) {
         let Some(mut connection) = self.slots.take(token) else { return };
         if self.complaints.add(Kind::Eviction, now) {
-            let most = self.shared.config.worker_connections;
-            log::warn!("closing idle and slow connections to make room for others (worker_connections = {most})");
+            let most = self.capacity;
+            log::warn!(
+                "{most} connections are open: closing idle and slow ones to make room (setting worker_connections)"
+            );
         }
         if connection.phase == Phase::ReadHead {
             exchange::answer_with_error(&mut connection, 408, "", self.date.at(now));

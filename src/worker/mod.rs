@@ -78,6 +78,27 @@ pub fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
     if setup.config.threads > 1 { handoff::run(setup) } else { inline::run(setup) }
 }
 
+/// Descriptors of a worker that are not connections: its own, those of the application, files of bodies and answers.
+const SPARE_DESCRIPTORS: u64 = 1024;
+
+/// Descriptors that the server and the interpreter need at the least.
+const LEAST_DESCRIPTORS: u64 = 32;
+
+/// How many descriptors a worker should be allowed: `worker_connections`, and [`SPARE_DESCRIPTORS`].
+pub fn wanted_descriptors(config: &Config) -> u64 {
+    config.worker_connections as u64 + SPARE_DESCRIPTORS
+}
+
+/// How many connections a worker may hold that is allowed `descriptors`. Where these are short, the application keeps its
+/// share: a server that fills the table with connections makes each `open()` fail.
+pub fn capacity(config: &Config, descriptors: u64) -> usize {
+    if descriptors >= wanted_descriptors(config) {
+        return config.worker_connections;
+    }
+    let rest = descriptors.saturating_sub(LEAST_DESCRIPTORS);
+    config.worker_connections.min(usize::try_from(rest - rest / 4).unwrap_or(usize::MAX)).max(1)
+}
+
 /// What all threads of a worker look at.
 #[derive(Debug)]
 struct Shared<A> {
@@ -125,5 +146,20 @@ fn policy(config: &Config) -> Policy {
         },
         forwarder_headers: config.forwarder_headers.clone(),
         secure_scheme_headers: config.secure_scheme_headers.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Layers;
+
+    #[test]
+    fn a_short_limit_on_descriptors_leaves_some_to_the_application() {
+        let (config, _) = config::resolve(&Layers::default(), Path::new("/")).unwrap();
+        let capacities = [1 << 20, 2024, 2023, 1024, 100, 40, 3].map(|limit| capacity(&config, limit));
+        assert_eq!(capacities, [1000, 1000, 1000, 744, 51, 6, 1]);
     }
 }

@@ -27,7 +27,7 @@ use crate::app::{App, Notice};
 use crate::config::Config;
 use crate::ipc::{Activity, FromWorker, WorkerEnd, WorkerLine};
 use crate::logging::access::AccessLog;
-use crate::sys::Monotonic;
+use crate::sys::{self, Monotonic};
 
 /// Events taken per poll. Batches of several hundred spread the cost of the call; more only delays the first.
 const EVENTS: usize = 512;
@@ -50,6 +50,8 @@ pub(super) struct Reactor<A: App> {
     pub(super) ready: VecDeque<Token>,
     /// Connections that were interrupted to let others have their turn.
     pub(super) interrupted: VecDeque<Token>,
+    /// How many connections may be open.
+    pub(super) capacity: usize,
     pub(super) eviction: Eviction,
     pub(super) complaints: Complaints,
     pub(super) listeners: Listeners,
@@ -83,6 +85,7 @@ impl<A: App> Reactor<A> {
     /// Takes over the worker's sockets. Errors: epoll refuses; the text says what.
     pub(super) fn new(setup: Setup<A>) -> io::Result<Self> {
         let poll = Poll::new()?;
+        let capacity = super::capacity(&setup.config, sys::descriptor_limit()?);
         let registry = poll.registry();
         let shared = Arc::new(Shared {
             app: setup.app,
@@ -103,6 +106,7 @@ impl<A: App> Reactor<A> {
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             interrupted: VecDeque::new(),
+            capacity,
             eviction: Eviction::default(),
             complaints: Complaints::default(),
             listeners,

@@ -37,6 +37,7 @@ pub(super) struct Running<'a, A: App> {
     date: &'a mut Date,
     now: Instant,
     has_dropped_body: bool,
+    has_cut_body: bool,
     /// Of the wait for room that is going on.
     deadline: Option<Instant>,
 }
@@ -56,6 +57,7 @@ impl<'a, A: App> Running<'a, A> {
             date,
             now,
             has_dropped_body: false,
+            has_cut_body: false,
             deadline: None,
         }
     }
@@ -194,7 +196,10 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         self.stage = Stage::Finished;
         self.note_end();
         let flushed = self.connection.flush();
-        ended.map_err(|error| self.log_wrong_answer(&error))?;
+        if let Err(error) = ended {
+            // What there is of the body still goes out, and then the connection is closed.
+            self.log_wrong_answer(&error);
+        }
         flushed.map(drop).map_err(|_| Gone)
     }
 
@@ -213,6 +218,10 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         // Out of the reactor first: the flag that is changed next is shared with its descriptor.
         self.shared.registry.deregister(&mut self.connection.stream)?;
         sys::make_blocking(socket.as_fd())?;
+        if self.shared.config.threads == 1 {
+            // How long the application talks to its client is its own business.
+            self.shared.line.excuse();
+        }
         self.connection.exchange.is_taken_over = true;
         self.stage = Stage::Finished;
         Ok((socket, self.connection.http.take_rest()))
@@ -245,12 +254,12 @@ impl<A: App> Running<'_, A> {
             push(connection, frame.take);
         }
         connection.output.append(|out| out.extend_from_slice(frame.suffix));
-        if frame.excess {
+        if frame.excess && !std::mem::replace(&mut self.has_cut_body, true) {
             log::error!(
                 "Error handling request {}: body is longer than Content-Length; cut",
                 request_line(&connection.http)
             );
-        } else if frame.take == 0 && connection.http.is_bodyless() {
+        } else if frame.take == 0 && self.connection.http.is_bodyless() {
             self.log_dropped_body();
         }
     }

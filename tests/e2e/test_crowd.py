@@ -1,6 +1,7 @@
 """Any number of slow, silent and rude clients against one worker with one thread: nobody else may notice."""
 
 import re
+import resource
 from pathlib import Path
 
 import pytest
@@ -190,8 +191,10 @@ def test_a_hard_limit_that_is_too_low_is_said_at_start(serve):
 
 @pytest.mark.timeout(180)
 def test_without_descriptors_service_goes_on_and_is_reported_once(serve):
-    with serve("crowded", *PATIENT, program=with_descriptors("-n 100")) as server, Crowd(server.address) as crowd:
+    with serve("crowded", *PATIENT) as server, Crowd(server.address) as crowd:
         (worker,) = server.workers()
+        # Taken away behind its back: a worker that starts with so few takes fewer connections.
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (100, 100))
         crowd.add([Idle() for _ in range(60)])
         # The last ones may wait in the queue of the listener; to themselves they look accepted.
         for _ in range(3):
@@ -202,6 +205,18 @@ def test_without_descriptors_service_goes_on_and_is_reported_once(serve):
         assert set(crowd.outcomes(Stopped)) <= {"open", "408"}
         lines = [line for line in server.log.splitlines() if "Too many open files" in line or "EMFILE" in line]
         assert 1 <= len(lines) <= 2
+        assert server.workers() == {worker}
+
+
+@pytest.mark.timeout(180)
+def test_with_few_descriptors_from_the_start_some_are_left_for_the_application(serve):
+    with serve("crowded", *PATIENT, program=with_descriptors("-n 100")) as server, Crowd(server.address) as crowd:
+        (worker,) = server.workers()
+        for _ in range(10):
+            crowd.add([Stopped() for _ in range(40)])
+            serve_normally(server, 2)
+        assert number_of_sockets(worker) < 70
+        assert "Too many open files" not in server.log
         assert server.workers() == {worker}
 
 

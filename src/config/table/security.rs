@@ -42,7 +42,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: COUNT,
         default: Preset::Int(8190),
         unit: "bytes",
-        help: "Longest header field, name and value; 0: 8190.",
+        help: "Longest header field: name, colon, value and CRLF; 0: 8190.",
         more: "A longer field is answered with 431.",
         ..BLANK
     },
