@@ -192,6 +192,7 @@ def test_a_hard_limit_that_is_too_low_is_said_at_start(serve):
 @pytest.mark.timeout(180)
 def test_without_descriptors_service_goes_on_and_is_reported_once(serve):
     with serve("crowded", *PATIENT) as server, Crowd(server.address) as crowd:
+        serve_normally(server, 1)
         (worker,) = server.workers()
         # Taken away behind its back: a worker that starts with so few takes fewer connections.
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (100, 100))
