@@ -92,6 +92,9 @@ pub trait Exchange<A: App>: Send {
     /// Errors: [`Refusal`], again whenever it is called; the exchange goes on, but the connection closes after it.
     fn receive_part(&mut self, most: usize) -> Result<Part, Refusal>;
 
+    /// Why the body did not come, if the application asked for it in vain.
+    fn refusal(&self) -> Option<Refusal>;
+
     /// Starts the answer. `status`: code and reason; `length`: of the whole body in bytes, if it is known.
     ///
     /// Nothing is sent before the first [`Exchange::send`] with [`Flush::Now`] or [`Exchange::finish`].
@@ -188,6 +191,8 @@ pub enum Room {
     Yes,
     /// The client is slower than the application: call [`Exchange::wait_for_room`].
     Full,
+    /// The announced length is out: more would be thrown away.
+    Never,
 }
 
 /// The answer cannot go on: the client has gone, or is too slow. Not the application's fault.

@@ -6,7 +6,16 @@ use super::response::{SERVER, push_number};
 ///
 /// `reason`: see [`reason`]. `message`: the sentence for the reader, escaped here; empty for faults of ours. `date`:
 /// IMF-fixdate. `method_is_head`: the page is announced with its length and left out.
-pub fn error_page(code: u16, reason: &str, message: &str, date: &[u8], method_is_head: bool, out: &mut Vec<u8>) {
+///
+/// Returns the bytes of its body.
+pub fn error_page(
+    code: u16,
+    reason: &str,
+    message: &str,
+    date: &[u8],
+    method_is_head: bool,
+    out: &mut Vec<u8>,
+) -> usize {
     let mut message_html = Vec::with_capacity(message.len());
     escape(message, &mut message_html);
     let body: [&[u8]; 7] = [
@@ -31,9 +40,11 @@ pub fn error_page(code: u16, reason: &str, message: &str, date: &[u8], method_is
     out.extend_from_slice(b"\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: ");
     push_number(body_len as u64, out);
     out.extend_from_slice(b"\r\n\r\n");
-    if !method_is_head {
-        body.iter().for_each(|piece| out.extend_from_slice(piece));
+    if method_is_head {
+        return 0;
     }
+    body.iter().for_each(|piece| out.extend_from_slice(piece));
+    body_len
 }
 
 /// The reason phrase of a status that the server itself may send; `""` for any other.

@@ -75,7 +75,11 @@ impl Policy {
 
     /// Whether a field says that the client came by https; `None` if it does not speak of that.
     pub(super) fn scheme_is_secure(&self, name: &[u8], value: &[u8]) -> Option<bool> {
-        let is_it = |pair: &&(String, String)| name.eq_ignore_ascii_case(pair.0.as_bytes());
+        // The last letters tell fields of one length apart for less than a comparison of all.
+        let end = |name: &[u8]| name.last().map(u8::to_ascii_lowercase);
+        let is_it = |pair: &&(String, String)| {
+            end(name) == end(pair.0.as_bytes()) && name.eq_ignore_ascii_case(pair.0.as_bytes())
+        };
         self.secure_scheme_headers.iter().find(is_it).map(|(_, secure)| value == secure.as_bytes())
     }
 }

@@ -73,17 +73,22 @@ fn settle<A: App>(
         return;
     }
     connection.output.clear();
-    connection.exchange.body_len = 0;
     answer_with_error(connection, status, "", date.at(now));
 }
 
 /// Queues an error page; the connection closes after it.
 pub(super) fn answer_with_error<A: App>(connection: &mut Connection<A>, status: u16, text: &str, date: &[u8]) {
-    let is_head = connection.http.head().method() == "HEAD";
+    // Of a request line that was refused nothing is known but its bytes.
+    let is_head = match connection.http.head().method() {
+        "" => connection.http.unread().starts_with(b"HEAD "),
+        method => method == "HEAD",
+    };
     connection.exchange.status = Some(status);
     connection.exchange.keeps_alive = false;
     connection.exchange.fields.clear();
-    connection.output.append(|out| http::error_page(status, http::reason(status), text, date, is_head, out));
+    let reason = http::reason(status);
+    let body_len = connection.output.append(|out| http::error_page(status, reason, text, date, is_head, out));
+    connection.exchange.body_len = body_len as u64;
 }
 
 /// `GET /path`, for the log.

@@ -93,6 +93,10 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         self.receive_some(most)
     }
 
+    fn refusal(&self) -> Option<Refusal> {
+        self.connection.exchange.refusal.clone()
+    }
+
     fn respond(&mut self, status: &[u8], fields: &Fields, length: Option<u64>) -> Result<(), Gone> {
         self.note_end();
         if length.is_some() {
@@ -137,6 +141,9 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         }
         if flush == Flush::Now {
             self.connection.flush().map_err(|_| Gone)?;
+        }
+        if self.has_cut_body {
+            return Ok(Room::Never);
         }
         Ok(self.room(self.shared.config.response_high_water))
     }

@@ -10,7 +10,7 @@ use super::bytes::Piece;
 use super::file_span::FileSpan;
 use super::file_wrapper::FileWrapper;
 use super::start_response::{Responder, State};
-use super::{Tools, Wsgi, environ, hints};
+use super::{Tools, Wsgi, environ, errors, hints};
 use crate::app::{Exchange, Failure, Flush, Gone, Refusal, Room};
 use crate::http;
 use crate::py::{signals, traceback};
@@ -83,6 +83,7 @@ pub(super) fn call(
         }
     }
     tools.responder = Some(responder);
+    errors::finish_line();
     match result {
         Ok(()) => Ok(()),
         // Some applications end a connection that they took over this way.
@@ -101,7 +102,7 @@ pub(super) fn call(
         Err(Stop::Raised(error)) if signals::is_quitting() && error.is_instance_of::<PySystemExit>(py) => {
             Err(Failure::Gone)
         }
-        Err(Stop::Raised(error)) => match state.link.refusal() {
+        Err(Stop::Raised(error)) => match exchange.refusal() {
             // No fault of the application. What was wrong with the body is told by the worker, but for this.
             Some(refusal) if error.is_instance_of::<PyOSError>(py) => {
                 if refusal == Refusal::Gone {
@@ -170,8 +171,9 @@ fn send_all(py: Python<'_>, state: &State, iterable: &Bound<'_, PyAny>) -> Resul
     for item in iterable.try_iter()? {
         let item = item?;
         let bytes = item.cast::<PyBytes>().map_err(|_| not_bytes(&item))?;
-        if !bytes.as_bytes().is_empty() {
-            send_piece(py, state, Piece::new(bytes))?;
+        if !bytes.as_bytes().is_empty() && send_piece(py, state, Piece::new(bytes))? == Room::Never {
+            // PEP 3333, Handling the Content-Length Header: iteration stops when enough has been sent.
+            break;
         }
     }
     finish(state)
@@ -273,7 +275,7 @@ fn send_file(state: &State, span: FileSpan) -> Result<(), Stop> {
 }
 
 /// Sends the head, if it is due, and one piece of the body.
-pub(super) fn send_piece(py: Python<'_>, state: &State, piece: Piece) -> Result<(), Stop> {
+pub(super) fn send_piece(py: Python<'_>, state: &State, piece: Piece) -> Result<Room, Stop> {
     begin(state, None)?;
     let mut room = state.link.with(|exchange| exchange.send(piece, Flush::Now))??;
     while room == Room::Full {
@@ -281,7 +283,7 @@ pub(super) fn send_piece(py: Python<'_>, state: &State, piece: Piece) -> Result<
         // Signals are heard meanwhile; an order to leave at once ends the wait.
         py.check_signals()?;
     }
-    Ok(())
+    Ok(room)
 }
 
 /// The body has ended. If nothing of it has come, its length is known after all.

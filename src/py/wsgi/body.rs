@@ -147,7 +147,7 @@ impl Body {
                     match state.link.with_detached(py, |exchange| exchange.receive_body())? {
                         Ok(Some(body)) => *self = Self::new(body, &state),
                         Ok(None) => {}
-                        Err(refusal) => self.refuse(&state, refusal),
+                        Err(refusal) => self.source = Source::Refused(refusal),
                     }
                 }
                 Source::Streamed(state) => {
@@ -157,17 +157,12 @@ impl Body {
                         Ok(Part::Bytes(bytes)) => self.window = Window::new(Buffer::Plain(bytes)),
                         Ok(Part::Wait) => {}
                         Ok(Part::End) => self.source = Source::End,
-                        Err(refusal) => self.refuse(&state, refusal),
+                        Err(refusal) => self.source = Source::Refused(refusal),
                     }
                 }
             }
         }
         Ok(true)
-    }
-
-    fn refuse(&mut self, state: &State, refusal: Refusal) {
-        state.link.refuse(refusal.clone());
-        self.source = Source::Refused(refusal);
     }
 }
 

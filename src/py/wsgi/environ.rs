@@ -45,7 +45,7 @@ impl Template {
         let entries = PyDict::new(py);
         entries.set_item("wsgi.version", PyTuple::new(py, [1, 0])?)?;
         entries.set_item("wsgi.url_scheme", "http")?;
-        entries.set_item("wsgi.errors", Bound::new(py, ErrorStream::default())?)?;
+        entries.set_item("wsgi.errors", Bound::new(py, ErrorStream)?)?;
         entries.set_item("wsgi.multithread", server.is_multithread)?;
         entries.set_item("wsgi.multiprocess", server.is_multiprocess)?;
         entries.set_item("wsgi.run_once", false)?;
@@ -155,7 +155,9 @@ fn add_request(environ: &Bound<'_, PyDict>, head: Head<'_>, script_name: &str) -
         head.path()
     } else {
         // The raw path, since what is mounted may hold an escaped slash.
-        head.path().strip_prefix(script_name).ok_or_else(|| {
+        let rest = head.path().strip_prefix(script_name);
+        // RFC 3875 §4.1.5: what is left is empty or begins with a slash; `/shopping` is not in `/shop`.
+        rest.filter(|rest| rest.is_empty() || rest.starts_with('/') || script_name.ends_with('/')).ok_or_else(|| {
             log::error!("request path {:?} does not start with SCRIPT_NAME {script_name:?}", head.path());
             Unfit::Status(500)
         })?
@@ -220,7 +222,8 @@ fn add_server_of_host(environ: &Bound<'_, PyDict>, head: Head<'_>, path: &str) -
     let py = environ.py();
     let host = head.host().map(String::from_utf8_lossy).unwrap_or_default();
     let (name, port) = match host.rsplit_once(':') {
-        _ if host.is_empty() => (path, ""),
+        // PEP 3333: neither may be empty.
+        _ if host.is_empty() => (path, default_port(environ)?),
         Some((name, port)) if !port.ends_with(']') && !port.is_empty() => (name, port),
         Some((name, "")) => (name, default_port(environ)?),
         _ => (&*host, default_port(environ)?),

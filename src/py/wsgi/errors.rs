@@ -1,22 +1,31 @@
 //! `wsgi.errors`: text that goes to the error log, line by line. Source: PEP 3333, input and error streams.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::cell::RefCell;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-/// The stream. One per worker; its lock makes lines of two threads follow each other.
-#[pyclass(frozen, module = "indrik")]
-#[derive(Debug, Default)]
-pub(super) struct ErrorStream {
-    /// The beginning of a line whose end has not come.
-    partial: Mutex<String>,
+/// An unfinished line beyond this many bytes is logged as it is.
+const MOST_PARTIAL: usize = 64 * 1024;
+
+thread_local! {
+    /// The beginning of a line whose end has not come. Per thread, so that two requests do not share a line.
+    static PARTIAL: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-impl ErrorStream {
-    fn partial(&self) -> MutexGuard<'_, String> {
-        self.partial.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The stream; it has no state of its own, so one serves all.
+#[pyclass(frozen, module = "indrik")]
+#[derive(Debug, Default)]
+pub(super) struct ErrorStream;
+
+/// Logs what this thread's request has left unfinished.
+pub(super) fn finish_line() {
+    PARTIAL.with_borrow_mut(|partial| {
+        if !partial.is_empty() {
+            log::error!("{partial}");
+            partial.clear();
+        }
+    });
 }
 
 #[pymethods]
@@ -26,14 +35,19 @@ impl ErrorStream {
     fn write(&self, text: &Bound<'_, PyString>) -> usize {
         // Lone surrogates cannot be written; they are replaced, since an error message must not raise.
         let lossy = text.to_string_lossy();
-        let mut partial = self.partial();
-        partial.push_str(&lossy);
-        if let Some(end) = partial.rfind('\n') {
-            for line in partial[..end].lines() {
-                log::error!("{line}");
+        PARTIAL.with_borrow_mut(|partial| {
+            partial.push_str(&lossy);
+            if let Some(end) = partial.rfind('\n') {
+                for line in partial[..end].lines() {
+                    log::error!("{line}");
+                }
+                partial.drain(..=end);
             }
-            partial.drain(..=end);
-        }
+            if partial.len() > MOST_PARTIAL {
+                log::error!("{partial}");
+                partial.clear();
+            }
+        });
         lossy.chars().count()
     }
 
@@ -48,10 +62,6 @@ impl ErrorStream {
 
     /// Logs what is held back of an unfinished line.
     fn flush(&self) {
-        let mut partial = self.partial();
-        if !partial.is_empty() {
-            log::error!("{partial}");
-            partial.clear();
-        }
+        finish_line();
     }
 }

@@ -156,6 +156,12 @@ impl Input {
         true
     }
 
+    /// False: `close` does nothing.
+    #[getter]
+    fn closed(&self) -> bool {
+        false
+    }
+
     /// False: there is no way back.
     fn seekable(&self) -> bool {
         false

@@ -1,13 +1,13 @@
 //! How objects that an application holds (`write`, `wsgi.input`, `wsgi.early_hints`) reach the exchange in progress, and
 //! only while it is in progress.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::{Wsgi, detached};
-use crate::app::{Exchange, Refusal};
+use crate::app::Exchange;
 
 type Target = dyn Exchange<Wsgi>;
 
@@ -15,8 +15,6 @@ type Target = dyn Exchange<Wsgi>;
 #[derive(Default)]
 pub(super) struct Link {
     target: Mutex<Option<Pointer>>,
-    /// Why the request's body did not come: with that the exchange ends if the application does not answer.
-    refusal: Mutex<Option<Refusal>>,
 }
 
 struct Pointer(*mut Target);
@@ -44,7 +42,6 @@ impl Link {
         // SAFETY: only the lifetime is changed; `Lent` empties the link before the borrow of `exchange` ends.
         let pointer: *mut Target =
             unsafe { std::mem::transmute::<*mut (dyn Exchange<Wsgi> + '_), *mut Target>(exchange) };
-        self.refused().take();
         self.set(py, Some(Pointer(pointer)));
         let _lent = Lent(self, py);
         work()
@@ -70,20 +67,6 @@ impl Link {
         work: impl FnOnce(&mut Target) -> R + Send,
     ) -> PyResult<R> {
         detached(py, || self.with(work))
-    }
-
-    /// Notes why the request's body did not come.
-    pub(super) fn refuse(&self, refusal: Refusal) {
-        *self.refused() = Some(refusal);
-    }
-
-    /// What [`Link::refuse`] noted for this exchange.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
-        self.refused().clone()
-    }
-
-    fn refused(&self) -> MutexGuard<'_, Option<Refusal>> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, py: Python<'_>, target: Option<Pointer>) {

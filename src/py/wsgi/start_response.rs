@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use super::bytes::Piece;
 use super::link::Link;
 use super::{answer, strings};
+use crate::app::Room;
 use crate::http::{self, Fields};
 
 /// What a thread answers with: made once, used for every request that does not keep a part of it.
@@ -41,6 +42,8 @@ pub(super) struct Answer {
     /// Code and reason; empty before `start_response` was called.
     pub(super) status: Vec<u8>,
     pub(super) fields: Fields,
+    /// Has the application called, even if in vain?
+    is_called: bool,
     /// Has the head been handed over? After that it cannot be replaced.
     pub(super) is_sent: bool,
 }
@@ -88,6 +91,7 @@ impl Answer {
     pub(super) fn restart(&mut self) {
         self.status.clear();
         self.fields.clear();
+        self.is_called = false;
         self.is_sent = false;
     }
 
@@ -99,7 +103,7 @@ impl Answer {
     fn verdict(&self, has_exc_info: bool) -> Verdict {
         match has_exc_info {
             true if self.is_sent => Verdict::TooLate,
-            false if self.is_started() => Verdict::Twice,
+            false if self.is_called => Verdict::Twice,
             true | false => Verdict::Fine,
         }
     }
@@ -169,14 +173,21 @@ impl StartResponse {
         exc_info: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<Write>> {
         let exc_info = exc_info.filter(|exc_info| !exc_info.is_none());
-        let verdict = self.state.answer().verdict(exc_info.is_some());
+        let verdict = {
+            let mut answer = self.state.answer();
+            let verdict = answer.verdict(exc_info.is_some());
+            answer.is_called = true;
+            verdict
+        };
         verdict.into_result(exc_info)?;
         let mut fresh = self.state.take_spare();
         fresh.set(status, headers)?;
         let verdict = {
             let mut answer = self.state.answer();
-            let verdict = answer.verdict(exc_info.is_some());
+            // Judging has run code of the application, which may have sent the answer meanwhile.
+            let verdict = if answer.is_sent { Verdict::TooLate } else { Verdict::Fine };
             if verdict == Verdict::Fine {
+                fresh.is_called = true;
                 std::mem::swap(&mut *answer, &mut fresh);
             }
             verdict
@@ -202,8 +213,8 @@ impl Verdict {
     fn into_result(self, exc_info: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         match (self, exc_info) {
             (Self::TooLate, Some(exc_info)) => Err(reraised(exc_info)?),
-            (Self::Twice, _) => Err(PyAssertionError::new_err("Response headers already set!")),
-            (Self::Fine | Self::TooLate, _) => Ok(()),
+            (Self::Twice, _) | (Self::TooLate, None) => Err(PyAssertionError::new_err("Response headers already set!")),
+            (Self::Fine, _) => Ok(()),
         }
     }
 }
@@ -233,9 +244,14 @@ impl Write {
         if bytes.as_bytes().is_empty() {
             return Ok(());
         }
-        answer::send_piece(py, &self.state, Piece::new(bytes)).map_err(|stop| {
+        let room = answer::send_piece(py, &self.state, Piece::new(bytes)).map_err(|stop| {
             self.state.is_gone.fetch_or(stop.is_gone(), Relaxed);
             stop.into_exception()
-        })
+        })?;
+        match room {
+            // PEP 3333, Handling the Content-Length Header.
+            Room::Never => Err(PyValueError::new_err("write() beyond Content-Length")),
+            Room::Yes | Room::Full => Ok(()),
+        }
     }
 }

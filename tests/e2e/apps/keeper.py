@@ -1,6 +1,7 @@
 """Applications that keep what they were given, or use it where they should not."""
 
 import os
+import sys
 import time
 
 KEPT = {}
@@ -30,6 +31,7 @@ def application(environ, start_response):
         try:
             start_response("200 OK", headers())
         except AssertionError as error:
+            start_response("200 OK", plain, sys.exc_info())
             return [str(error).encode()]
         return [b"no error"]
     if path == "/read_twice":
