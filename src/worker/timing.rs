@@ -1,7 +1,7 @@
 //! The reactor's deadlines: one per connection, for the phase that it is in.
 
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Token;
 
@@ -9,7 +9,7 @@ use super::connection::{self, Phase};
 use super::exchange;
 use super::reactor::Reactor;
 use crate::app::App;
-use crate::sys;
+use crate::sys::{self, Interest};
 
 impl<A: App> Reactor<A> {
     pub(super) fn deadline(&mut self, token: Token) -> Option<Instant> {
@@ -45,6 +45,11 @@ impl<A: App> Reactor<A> {
     fn time_is_up(&mut self, token: Token, now: Instant) {
         let Some(mut connection) = self.slots.take(token) else { return };
         match connection.phase {
+            // A request that has come since the last poll is served: closing on it would lose it.
+            Phase::Idle if is_readable(&connection) => {
+                connection.readiness.readable = true;
+                self.read(token, connection, now);
+            }
             Phase::Silent | Phase::Idle | Phase::Linger => self.close(token, connection),
             Phase::ReadBody => {
                 let demand = connection::demand(&self.shared.config);
@@ -82,4 +87,8 @@ impl<A: App> Reactor<A> {
         }
         self.finish_writing(token, connection, now);
     }
+}
+
+fn is_readable<A: App>(connection: &connection::Connection<A>) -> bool {
+    sys::wait_for(connection.stream.as_fd(), Interest::Readable, Some(Duration::ZERO)).unwrap_or(false)
 }

@@ -127,7 +127,7 @@ impl<A: App> Reactor<A> {
     }
 
     /// Reads on, until a request is complete or nothing more is here.
-    fn read(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
+    pub(super) fn read(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
         if connection.http.wants_buffer()
             && let Some(buffer) = self.spare_input.pop()
         {
