@@ -12,5 +12,7 @@ pub const USAGE: i32 = 2;
 pub const BOOT: i32 = 3;
 /// The application was not found in its module, or is not callable.
 pub const APP_LOAD: i32 = 4;
+/// A worker that the master, or its own deputy, gave up on (SIGABRT).
+pub const ABORTED: i32 = 1;
 /// A loop of ours failed, in the master or in a worker: a bug, or a system without resources.
 pub const UNHANDLED: i32 = 255;

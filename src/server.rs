@@ -25,9 +25,6 @@ use crate::worker::{self, Setup};
 /// What applications find in `SERVER_SOFTWARE`; many test that it begins with `gunicorn`.
 const SERVER_SOFTWARE: &str = concat!("gunicorn/27 (compatible; indrik/", env!("CARGO_PKG_VERSION"), ")");
 
-/// Exit code of a worker that the master gave up on (SIGABRT). Source: Gunicorn.
-const ABORTED: i32 = 1;
-
 /// Through which door the program was entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
@@ -362,7 +359,7 @@ fn work(born: Born) -> i32 {
     let code = match ended {
         Ok(Ok(worker::Ended::Drained)) | Err(exit::OK) => return exit::OK,
         Ok(Ok(worker::Ended::Quit)) => exit::OK,
-        Ok(Ok(worker::Ended::Aborted)) => ABORTED,
+        Ok(Ok(worker::Ended::Aborted)) => exit::ABORTED,
         Ok(Err(text)) => {
             log::error!("Exception in worker process\n{text}");
             exit::UNHANDLED
@@ -380,7 +377,7 @@ fn leave_at_once(code: i32) -> i32 {
 
 /// Everything from birth to readiness. Errors: the exit code; the reason is logged and told.
 fn boot(born: Born) -> Result<Setup<Wsgi>, i32> {
-    let Born { config, listeners, ipc, line, .. } = born;
+    let Born { config, listeners, ipc, line, siblings, .. } = born;
     signals::enter(Stage::Booting);
     let installed = signals::install();
     sys::unblock_all();
@@ -420,7 +417,7 @@ fn boot(born: Born) -> Result<Setup<Wsgi>, i32> {
         0 => 0,
         limit => limit + sys::random_up_to(config.max_requests_jitter),
     };
-    Ok(Setup { app: Arc::new(app), config, listeners, ipc, line, access, max_requests })
+    Ok(Setup { app: Arc::new(app), config, listeners, ipc, line, siblings, access, max_requests })
 }
 
 /// For what goes wrong before there is a log.

@@ -41,6 +41,7 @@ impl Worker {
             listeners: vec![Arc::new(listener)],
             ipc,
             line: board.line(0),
+            siblings: None,
             access: None,
             max_requests: 0,
         };

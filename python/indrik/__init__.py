@@ -4,6 +4,6 @@ The server is native code (``indrik._indrik``); this package is its typed face. 
 with ``python -m indrik``.
 """
 
-from indrik._indrik import ClientDisconnected, __version__
+from indrik._indrik import ClientDisconnected, RequestTimeout, __version__
 
-__all__ = ["ClientDisconnected", "__version__"]
+__all__ = ["ClientDisconnected", "RequestTimeout", "__version__"]

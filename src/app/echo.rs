@@ -44,6 +44,14 @@ impl App for Echo {
     fn wake_descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
+
+    fn interrupt(&self, _notice: Notice) {}
+
+    fn interrupt_call(&self, _thread: i32) {}
+
+    fn stacks(&self, _thread: i32) -> Option<String> {
+        None
+    }
 }
 
 struct EchoCaller;
@@ -106,6 +114,4 @@ impl Caller<Echo> for EchoCaller {
     fn notices(&mut self) -> Notices {
         Notices::default()
     }
-
-    fn interrupt(&mut self, _notice: Notice) {}
 }

@@ -38,6 +38,28 @@ pub trait App: Send + Sync + Sized + 'static {
     /// Readable after a signal arrived, for whoever waits detached; [`Caller::notices`] then says which.
     fn wake_descriptor(&self) -> Option<BorrowedFd<'_>>;
 
+    /// Takes what signal handlers have posted. For a thread that stands in for the one that runs handlers.
+    fn posted(&self) -> Notices {
+        Notices::default()
+    }
+
+    /// Makes the application's own handlers of this notice run, for one that came over ipc and not as a signal. Attached or
+    /// detached, on any thread.
+    fn interrupt(&self, notice: Notice);
+
+    /// Makes the application's call on the thread with this number end with an exception that says that its time is up, if
+    /// the interpreter can do that. Attached or detached, on any thread.
+    fn interrupt_call(&self, thread: i32);
+
+    /// What all threads are executing at this moment, as text; `thread` is the one that matters. Detached, and without
+    /// waiting for whoever is attached. `None`: it cannot be found out.
+    fn stacks(&self, thread: i32) -> Option<String>;
+
+    /// Can several threads run the application at the same moment?
+    fn spreads(&self) -> bool {
+        false
+    }
+
     /// Names of the request variables that the access log wants from the application.
     fn logged_variables(&self) -> &[String] {
         &[]
@@ -59,9 +81,6 @@ pub trait Caller<A: App> {
 
     /// Lets signal handlers run (on the thread that may run them) and takes what they posted since the last call.
     fn notices(&mut self) -> Notices;
-
-    /// Makes the application's own handlers of this notice run, for one that came over ipc and not as a signal.
-    fn interrupt(&mut self, notice: Notice);
 }
 
 /// The exchange in progress, as the application sees it.

@@ -33,6 +33,12 @@ pub struct Config {
     pub max_requests_jitter: u64,
     /// Silence after which a worker is killed; `None`: never.
     pub timeout: Option<Duration>,
+    /// Time in the application after which a request is given up, `timeout` standing in for one thread; `None`: never.
+    pub request_timeout: Option<Duration>,
+    /// Interrupt a request before it is given up.
+    pub request_interrupt: bool,
+    /// Time that a complete request may wait for a thread; `None`: any.
+    pub queue_timeout: Option<Duration>,
     /// Time for running requests when a worker stops.
     pub graceful_timeout: Duration,
     /// Time that an idle connection stays open; zero: closed after each answer.

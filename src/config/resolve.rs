@@ -59,6 +59,9 @@ pub fn resolve(layers: &Layers, cwd: &Path) -> Result<(Config, Vec<Warning>), Er
         max_requests: settled.number("max_requests"),
         max_requests_jitter: settled.number("max_requests_jitter"),
         timeout: Some(seconds("timeout")).filter(|timeout| !timeout.is_zero()),
+        request_timeout: request_timeout(&settled, threads),
+        request_interrupt: settled.is_on("request_interrupt"),
+        queue_timeout: Some(seconds("queue_timeout")).filter(|timeout| !timeout.is_zero()),
         graceful_timeout: seconds("graceful_timeout"),
         keepalive: seconds("keepalive"),
         pythonpath: python_path(&settled, &chdir),
@@ -127,6 +130,17 @@ fn check_port(settled: &Settled) -> Result<(), Error> {
             Err(Error::value("bind", &Value::Str(address.to_owned()), source.clone(), expected))
         }
     }
+}
+
+/// How long a request may run. Where nobody says it, `timeout` says it for one thread; Gunicorn's threads may take any
+/// time.
+fn request_timeout(settled: &Settled, threads: usize) -> Option<Duration> {
+    let name = match settled.source("request_timeout") {
+        Source::Default if threads > 1 => return None,
+        Source::Default => "timeout",
+        _ => "request_timeout",
+    };
+    Some(Duration::from_secs(settled.number(name))).filter(|timeout| !timeout.is_zero())
 }
 
 /// The worker class and its threads: `sync` with several threads is `gthread`, and has one otherwise.

@@ -88,6 +88,9 @@ fn the_defaults_are_gunicorns_but_for_keepalive() {
             max_requests: 0,
             max_requests_jitter: 0,
             timeout: Some(Duration::from_secs(30)),
+            request_timeout: Some(Duration::from_secs(30)),
+            request_interrupt: false,
+            queue_timeout: None,
             graceful_timeout: Duration::from_secs(30),
             keepalive: Duration::from_secs(75),
             chdir: PathBuf::from("/srv/shop"),
@@ -146,6 +149,12 @@ fn what_gunicorn_accepts_is_accepted() {
     assert_eq!(meant(&[("workers", text("0x1e"))]).workers, 30);
     assert_eq!(meant(&[("timeout", Value::Int(0))]).timeout, None);
     assert_eq!(meant(&[("timeout", text("120"))]).timeout, Some(Duration::from_secs(120)));
+    let request_timeout =
+        |settings: &[(&'static str, Value)]| meant(settings).request_timeout.map(|time| time.as_secs());
+    assert_eq!(request_timeout(&[("timeout", Value::Int(7))]), Some(7));
+    assert_eq!(request_timeout(&[("timeout", Value::Int(7)), ("request_timeout", Value::Int(0))]), None);
+    assert_eq!(request_timeout(&[("threads", Value::Int(2))]), None);
+    assert_eq!(request_timeout(&[("threads", Value::Int(2)), ("request_timeout", Value::Int(5))]), Some(5));
     assert_eq!(meant(&[("keepalive", Value::Int(0))]).keepalive, Duration::ZERO);
     assert_eq!(meant(&[("bind", text(":8000,:8001"))]).bind, [":8000,:8001"]);
     assert_eq!(meant(&[("bind", list(&["[::]:5006", "unix:/tmp/x.sock"]))]).bind, ["[::]:5006", "unix:/tmp/x.sock"]);

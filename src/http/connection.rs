@@ -110,6 +110,18 @@ impl Connection {
         self.input.unread()
     }
 
+    /// The head of the request at hand as it was received; empty between requests.
+    pub fn head_bytes(&self) -> &[u8] {
+        self.input.head()
+    }
+
+    /// The body of the request at hand is somewhere else, all of it: the request is complete.
+    pub fn finish_body(&mut self) {
+        if matches!(self.reading, Reading::Length(_) | Reading::Chunked(_)) {
+            self.reading = Reading::Complete;
+        }
+    }
+
     /// Takes the first `count` bytes out of [`Connection::unread`], or all if there are fewer: what stands there is not
     /// HTTP, such as a PROXY header. Behind a head nothing is taken until [`Connection::next_cycle`].
     pub fn skip(&mut self, count: usize) {

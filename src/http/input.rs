@@ -59,6 +59,11 @@ impl Input {
         &self.bytes[self.start..self.end]
     }
 
+    /// The head that is pinned.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.bytes[self.start..self.head_end]
+    }
+
     /// The first `len` unread bytes are done with. Not for parts of a head.
     pub(super) fn consume(&mut self, len: usize) {
         self.unread += len;

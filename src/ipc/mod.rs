@@ -1,10 +1,17 @@
 //! What master and workers tell each other.
 //!
 //! [`channel`] carries what must be ordered: one socket pair per worker, one packet per message. [`scoreboard`] carries
-//! what is only looked at: one line of atomics per worker in shared memory. Both are made before the fork.
+//! what is only looked at: one line of atomics per worker in shared memory, and behind it what its threads are busy with
+//! ([`exchanges`]). [`inbox`] carries connections between workers, [`siblings`] says to whom. All are made before the fork.
 
 pub mod channel;
+pub mod exchanges;
+pub mod inbox;
 pub mod scoreboard;
+pub mod siblings;
 
 pub use channel::{FromWorker, MasterEnd, Received, ToWorker, WorkerEnd, pair};
-pub use scoreboard::{Activity, MAX_WORKERS, Scoreboard, WorkerLine};
+pub use exchanges::{Abandoned, InProgress, Place, Watched};
+pub use inbox::{Inboxes, Packet};
+pub use scoreboard::{Activity, MAX_THREADS, MAX_WORKERS, Scoreboard, WorkerLine};
+pub use siblings::Siblings;

@@ -1,20 +1,30 @@
-//! One shared page line per worker: what it does and how much it has done. Written by the worker, read by the master.
+//! Shared memory of the master and its workers: one line per worker, which says what it does and how much it has done, and
+//! behind the lines a place for each of its application threads ([`super::exchanges`]).
 //!
-//! All stores are relaxed and by one thread; a reader may see one counter a moment before another, which is good enough
-//! for liveness and statistics. Lines are indexed by worker id and cleared before each fork.
+//! Counters are stored relaxed and by one thread; a reader may see one a moment before another, which is good enough for
+//! liveness and statistics. What siblings look at stands in a cache line of its own ([`super::siblings`]). Lines are
+//! indexed by worker id and cleared before each fork.
 
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::exchanges::{InProgress, PLACE_WORDS, Place};
 use crate::sys::{Monotonic, SharedWords};
 
 /// How many workers may live at once. The mapping reserves address space only; untouched lines cost nothing.
 pub const MAX_WORKERS: usize = 1024;
 
-/// Words per line: 128 bytes, two cache lines, since the hardware fetches neighbours in pairs.
-const WORDS: usize = 16;
+/// How many application threads a worker may have. As above: untouched places cost nothing.
+pub const MAX_THREADS: usize = 256;
+
+/// Words per line: four cache lines, two for the worker's own words and two for those that siblings look at and change.
+/// Two each, since the hardware fetches neighbours in pairs.
+const WORDS: usize = 32;
+
+/// Words that belong to no worker: which workers have a request waiting, one bit each, and how many bits are set.
+const COMMON: usize = MAX_WORKERS / 64 + 16;
 
 const ACTIVITY: usize = 0;
 const BEAT: usize = 1;
@@ -22,7 +32,10 @@ const REQUESTS: usize = 2;
 const ERRORS: usize = 3;
 const BYTES: usize = 4;
 const BUSY_NANOS: usize = 5;
-const CONNECTIONS: usize = 6;
+
+/// The second half of a line.
+const CONNECTIONS: usize = 16;
+const AVAILABILITY: usize = 17;
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,21 +59,37 @@ pub struct Scoreboard {
 impl Scoreboard {
     /// Errors: as mmap(2).
     pub fn new() -> io::Result<Self> {
-        let count = NonZeroUsize::new(MAX_WORKERS * WORDS).expect("the board is not empty");
+        let count = PLACES + MAX_WORKERS * MAX_THREADS * PLACE_WORDS;
+        let count = NonZeroUsize::new(count).expect("the board is not empty");
         Ok(Self { shared: Arc::new(SharedWords::new(count)?) })
     }
 
     /// The line of the worker with this id, below [`MAX_WORKERS`].
     pub fn line(&self, worker_id: u16) -> WorkerLine {
-        WorkerLine { shared: self.shared.clone(), first: usize::from(worker_id) * WORDS }
+        let id = usize::from(worker_id);
+        WorkerLine { shared: self.shared.clone(), first: id * WORDS, places: PLACES + id * MAX_THREADS * PLACE_WORDS }
+    }
+
+    /// The bits of the workers that have a request waiting, in words of 64; see [`super::siblings`].
+    pub(super) fn waiting(&self) -> &[AtomicU64] {
+        &self.shared.words()[MAX_WORKERS * WORDS..][..MAX_WORKERS / 64]
+    }
+
+    /// How many of these bits are set, as far as those who set them have got.
+    pub(super) fn waiting_count(&self) -> &AtomicU64 {
+        &self.shared.words()[MAX_WORKERS * WORDS + COMMON - 8]
     }
 }
+
+/// Where the places of application threads begin: behind the lines and the common words.
+const PLACES: usize = MAX_WORKERS * WORDS + COMMON;
 
 /// One worker's line.
 #[derive(Clone, Debug)]
 pub struct WorkerLine {
     shared: Arc<SharedWords>,
     first: usize,
+    places: usize,
 }
 
 impl WorkerLine {
@@ -69,6 +98,25 @@ impl WorkerLine {
         for word in &self.shared.words()[self.first..self.first + WORDS] {
             word.store(0, Relaxed);
         }
+        for index in 0..MAX_THREADS {
+            let place = self.place(index);
+            if place.is_unused() {
+                // Places are used in order, so that the pages behind stay untouched.
+                break;
+            }
+            place.clear();
+        }
+    }
+
+    /// The place of application thread number `index`, below [`MAX_THREADS`].
+    pub fn place(&self, index: usize) -> Place {
+        Place::new(self.shared.clone(), self.places + index.min(MAX_THREADS - 1) * PLACE_WORDS)
+    }
+
+    /// The exchanges that are in the application at this moment, as far as can be seen from outside.
+    pub fn exchanges(&self) -> Vec<InProgress> {
+        let places = (0..MAX_THREADS).map(|index| self.place(index)).take_while(|place| !place.is_unused());
+        places.filter_map(|place| place.in_progress()).collect()
     }
 
     /// Says that the worker is alive and what it does.
@@ -115,6 +163,11 @@ impl WorkerLine {
         self.word(CONNECTIONS).store(count as u64, Relaxed);
     }
 
+    /// The worker has gone: nothing is sent to it any more. Called by the master.
+    pub fn leave(&self) {
+        self.word(AVAILABILITY).store(0, Relaxed);
+    }
+
     /// Exchanges so far.
     pub fn requests(&self) -> u64 {
         self.word(REQUESTS).load(Relaxed)
@@ -138,6 +191,11 @@ impl WorkerLine {
     /// Open connections.
     pub fn connections(&self) -> u64 {
         self.word(CONNECTIONS).load(Relaxed)
+    }
+
+    /// Whether siblings may hand this worker something; see [`super::siblings`].
+    pub(super) fn availability(&self) -> &AtomicU64 {
+        self.word(AVAILABILITY)
     }
 
     fn word(&self, index: usize) -> &AtomicU64 {

@@ -20,7 +20,9 @@ use super::supervisor::{
 };
 use crate::config::Config;
 use crate::exit;
-use crate::ipc::{self, FromWorker, MasterEnd, Received, Scoreboard, ToWorker, WorkerEnd, WorkerLine};
+use crate::ipc::{
+    self, FromWorker, Inboxes, MAX_WORKERS, MasterEnd, Received, Scoreboard, Siblings, ToWorker, WorkerEnd, WorkerLine,
+};
 use crate::logging;
 use crate::net::{Address, BindError, Listener};
 use crate::sys::{self, Death, Interest as Wait, Monotonic, SignalPipe};
@@ -75,6 +77,8 @@ pub struct Born {
     pub ipc: WorkerEnd,
     /// Its line of the scoreboard.
     pub line: WorkerLine,
+    /// The other workers; `None` where there are none to pass connections to.
+    pub siblings: Option<Siblings>,
 }
 
 /// How the loop ended.
@@ -106,6 +110,7 @@ struct Master<'a> {
     /// A reload that may still be abandoned.
     candidate: Option<Generation>,
     scoreboard: Scoreboard,
+    inboxes: Inboxes,
     workers: HashMap<i32, Hand>,
     poll: Poll,
     signals: SignalPipe,
@@ -123,6 +128,7 @@ struct Load {
 
 /// What the master holds of one worker.
 struct Hand {
+    id: u16,
     ipc: MasterEnd,
     line: WorkerLine,
 }
@@ -150,6 +156,11 @@ impl<'a> Master<'a> {
         let descriptor = signals.descriptor().as_raw_fd();
         poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE).map_err(world)?;
         let supervisor = Supervisor::new(plan(&config));
+        let mut inboxes = Inboxes::default();
+        for id in 0..=config.workers.min(MAX_WORKERS - 1) as u16 {
+            // Those who are forked first know those who come later.
+            inboxes.open(id).map_err(world)?;
+        }
         let loads = HashMap::from([(supervisor.generation(), Load { config, listeners })]);
         Ok(Self {
             crew,
@@ -157,6 +168,7 @@ impl<'a> Master<'a> {
             loads,
             candidate: None,
             scoreboard: Scoreboard::new().map_err(world)?,
+            inboxes,
             workers: HashMap::new(),
             poll,
             signals,
@@ -233,6 +245,21 @@ impl<'a> Master<'a> {
         if let Some(hand) = self.workers.remove(&pid) {
             let descriptor = hand.ipc.as_fd().as_raw_fd();
             let _ = self.poll.registry().deregister(&mut SourceFd(&descriptor));
+            hand.line.leave();
+            self.scoreboard.lower_flag(hand.id);
+            self.forward(hand.id);
+        }
+    }
+
+    /// Passes what lies in the inbox of a worker that has gone on to another one.
+    fn forward(&self, worker_id: u16) {
+        while let Some(packet) = self.inboxes.receive(worker_id) {
+            let others = self.workers.values().map(|hand| hand.id).filter(|&id| id != worker_id);
+            let descriptors: Vec<_> = packet.descriptors.iter().map(AsFd::as_fd).collect();
+            let to = self.scoreboard.emptiest(others);
+            if to.is_none_or(|to| self.inboxes.send(to, &packet.bytes, &descriptors).is_err()) {
+                log::warn!("a connection on its way to worker {worker_id} is lost with it: no other worker takes it");
+            }
         }
     }
 
@@ -298,6 +325,9 @@ impl<'a> Master<'a> {
         };
         let line = self.scoreboard.line(berth.id.0);
         line.clear();
+        if let Err(error) = self.inboxes.open(berth.id.0) {
+            log::warn!("connections cannot be passed to worker {}: {error}", berth.id.0);
+        }
         sys::block_all();
         match self.crew.fork() {
             Ok(Forked::Master(pid)) => {
@@ -310,14 +340,15 @@ impl<'a> Master<'a> {
                     // Its words are still heard, once a tick.
                     log::warn!("cannot watch worker {pid}: {error}");
                 }
-                self.workers.insert(pid, Hand { ipc: master_end, line });
+                self.workers.insert(pid, Hand { id: berth.id.0, ipc: master_end, line });
                 Ok(Fact::Spawned { berth, pid: Pid(pid) })
             }
             Ok(Forked::Worker) => {
                 sys::default_all();
                 let load = self.loads.get(&berth.generation).cloned();
                 let Load { config, listeners } = load.expect("a generation's load is kept while it may be spawned");
-                Err(Box::new(Born { berth, config, listeners, ipc: worker_end, line }))
+                let siblings = Some(Siblings::new(self.scoreboard.clone(), berth.id.0, self.inboxes.clone()));
+                Err(Box::new(Born { berth, config, listeners, ipc: worker_end, line, siblings }))
             }
             Err(error) => {
                 sys::unblock_all();

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
@@ -28,6 +28,14 @@ pub enum Peer {
 }
 
 impl Stream {
+    /// A non-blocking socket that came from another process; `peer`: its address, none for a unix socket.
+    pub fn from_descriptor(socket: OwnedFd, peer: Option<SocketAddr>) -> Self {
+        match peer {
+            Some(peer) => Self::Tcp(mio::net::TcpStream::from_std(socket.into()), peer),
+            None => Self::Unix(mio::net::UnixStream::from_std(socket.into())),
+        }
+    }
+
     /// Who is at the other end.
     pub fn peer(&self) -> Peer {
         match self {

@@ -11,6 +11,7 @@ use std::ptr;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 /// Prints what we must know of an interpreter: its version, then the path that it believes to be its own.
 const PROBE: &str = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)";
@@ -150,4 +151,17 @@ fn c_string(text: &OsStr) -> Result<CString, String> {
 pub(super) fn simulate_signal(signal: i32) {
     // SAFETY: callable from any thread; a signal without a Python handler is ignored.
     unsafe { ffi::PyErr_SetInterruptEx(signal) };
+}
+
+/// Makes the thread that Python calls `ident` raise `exception` when it next executes Python code.
+pub(super) fn raise_in(ident: std::ffi::c_ulong, exception: &Bound<'_, PyType>) {
+    // SAFETY: attached, since `exception` is bound; an unknown thread is ignored.
+    unsafe { ffi::PyThreadState_SetAsyncExc(ident.cast_signed(), exception.as_ptr()) };
+}
+
+/// Does this interpreter run Python code on several threads at the same moment?
+pub(super) fn is_free_threaded(py: Python<'_>) -> bool {
+    // New in 3.13; builds without the lock may have it switched on.
+    let has_lock = || py.import("sys")?.getattr("_is_gil_enabled")?.call0()?.extract::<bool>();
+    has_lock().is_ok_and(|has_lock| !has_lock)
 }

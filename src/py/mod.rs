@@ -9,5 +9,6 @@ pub mod loader;
 pub mod package;
 pub mod settings_file;
 pub mod signals;
+mod stacks;
 mod traceback;
 pub mod wsgi;

@@ -5,6 +5,7 @@ use std::ffi::CString;
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
+use super::signals::RequestTimeout;
 use super::wsgi::ClientDisconnected;
 
 /// The package's own source, the same that the wheel installs.
@@ -13,7 +14,8 @@ const INIT: &str = include_str!("../../python/indrik/__init__.py");
 /// What the extension module offers besides its door. Called for the wheel's module and for the binary's.
 pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("ClientDisconnected", module.py().get_type::<ClientDisconnected>())
+    module.add("ClientDisconnected", module.py().get_type::<ClientDisconnected>())?;
+    module.add("RequestTimeout", module.py().get_type::<RequestTimeout>())
 }
 
 /// Makes `import indrik` give this program's own package. Called once, detached, before any code of the user runs.

@@ -4,9 +4,10 @@
 //! What they post, [`crate::app::Caller::notices`] takes.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, Ordering::Relaxed};
 
-use pyo3::exceptions::PySystemExit;
+use pyo3::exceptions::{PyException, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyCFunction, PyDict};
 
@@ -34,6 +35,19 @@ pub enum Stage {
     /// Inside the application: an order to leave at once, or the master's last warning, interrupts the request.
     InApplication = 2,
 }
+
+/// Ends the poll of the thread that stands in for this one.
+static BELL: OnceLock<OwnedFd> = OnceLock::new();
+
+/// The thread whose call shall be interrupted, as the kernel numbers it; 0: none.
+static OVERDUE: AtomicI32 = AtomicI32::new(0);
+
+pyo3::create_exception!(
+    indrik,
+    RequestTimeout,
+    PyException,
+    "The request has been running for longer than `request_timeout` and is about to be given up."
+);
 
 /// Says what the main thread is about to do.
 pub fn enter(stage: Stage) {
@@ -70,8 +84,11 @@ pub struct Wake {
 pub fn install() -> Result<Wake, String> {
     let (reader, writer) = sys::pipe().map_err(|error| format!("cannot make a pipe for signals: {error}"))?;
     POSTED.store(0, Relaxed);
+    let bell = writer.try_clone().map_err(|error| format!("cannot make a pipe for signals: {error}"))?;
+    let _ = BELL.set(bell);
     let set = |py: Python<'_>| -> PyResult<()> {
         let signal = py.import("signal")?;
+        signal.call_method1("signal", (sys::interrupt_signal(), wrap_pyfunction!(on_overdue, py)?))?;
         let handlers: [(&str, Bound<'_, PyCFunction>); 7] = [
             ("SIGTERM", wrap_pyfunction!(on_drain, py)?),
             ("SIGINT", wrap_pyfunction!(on_quit, py)?),
@@ -172,29 +189,51 @@ impl Wake {
                 log::error!("Exception in a signal handler of the application\n{}", traceback::text(py, &error));
             }
         }
-        if POSTED.load(Relaxed) == 0 {
-            return Notices::default();
-        }
-        Notices::from_bits(POSTED.swap(0, Relaxed))
+        take_posted()
     }
 }
 
-/// Runs Python's handler of the signal that stands for `notice`, for an order that came over ipc.
+/// Takes what handlers have posted. On any thread, attached or not.
+pub(super) fn take_posted() -> Notices {
+    if POSTED.load(Relaxed) == 0 { Notices::default() } else { Notices::from_bits(POSTED.swap(0, Relaxed)) }
+}
+
+/// Runs Python's handler of the signal that stands for `notice`, for an order that came over ipc. On any thread, attached or
+/// not; the handler runs on the main thread when that next executes Python code.
 pub(super) fn interrupt(notice: Notice) {
-    let signal = match notice {
-        Notice::Drain => "SIGTERM",
-        Notice::Quit => "SIGQUIT",
-        Notice::Reopen => "SIGUSR1",
-        Notice::Abort => "SIGABRT",
-    };
-    let number = |py: Python<'_>| py.import("signal")?.getattr(signal)?.extract::<i32>();
-    if let Ok(number) = Python::attach(number) {
-        interpreter::simulate_signal(number);
+    interpreter::simulate_signal(match notice {
+        Notice::Drain => sys::SIGTERM,
+        Notice::Quit => sys::SIGQUIT,
+        Notice::Reopen => sys::SIGUSR1,
+        Notice::Abort => sys::SIGABRT,
+    });
+}
+
+/// Has [`RequestTimeout`] raised in the call that `thread` (the kernel's number) is in. On any thread, attached or not.
+pub(super) fn interrupt_call(thread: i32) {
+    OVERDUE.store(thread, Relaxed);
+    // A real signal, to the thread where Python's handlers run: it also ends a system call that sleeps.
+    let pid = std::process::id() as i32;
+    if let Err(error) = sys::signal_thread(pid, pid, sys::interrupt_signal()) {
+        log::debug!("cannot interrupt a request: {error}");
+    }
+}
+
+/// The call of this thread has ended: nobody needs to interrupt it any more.
+pub(super) fn note_end_of_call() {
+    if OVERDUE.load(Relaxed) != 0 {
+        OVERDUE.store(0, Relaxed);
     }
 }
 
 fn post(notice: Notice) {
     POSTED.fetch_or(Notices::bit(notice), Relaxed);
+    // Whoever stands in for this thread polls, and C's handler has rung before there was anything to take.
+    if !stage_is(Stage::Serving)
+        && let Some(bell) = BELL.get()
+    {
+        sys::write_byte(bell.as_fd());
+    }
 }
 
 fn leave_now(code: i32) -> PyResult<()> {
@@ -230,6 +269,27 @@ fn on_reopen(_signum: i32, _frame: &Bound<'_, PyAny>) {
 fn on_abort(_signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
     post(Notice::Abort);
     if stage_is(Stage::Serving) { Ok(()) } else { leave_now(1) }
+}
+
+/// A request takes too long. Its call is on this thread, or on one that is told by way of the interpreter.
+#[pyfunction]
+fn on_overdue(py: Python<'_>, _signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
+    let thread = OVERDUE.swap(0, Relaxed);
+    if thread == 0 {
+        return Ok(());
+    }
+    if thread == sys::thread_id() {
+        let text = "the request has been running for longer than request_timeout";
+        return if stage_is(Stage::InApplication) { Err(RequestTimeout::new_err(text)) } else { Ok(()) };
+    }
+    for other in py.import("threading")?.call_method0("enumerate")?.try_iter()? {
+        let other = other?;
+        if other.getattr("native_id")?.extract::<Option<i32>>()? == Some(thread) {
+            let ident = other.getattr("ident")?.extract()?;
+            interpreter::raise_in(ident, &py.get_type::<RequestTimeout>());
+        }
+    }
+    Ok(())
 }
 
 /// Signals that mean something to the master only.

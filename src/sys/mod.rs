@@ -9,23 +9,32 @@ mod limits;
 mod memory;
 mod poll;
 mod process;
+mod rights;
 mod send_file;
 mod signals;
 mod socket;
 mod spool;
+mod thread;
+mod timer;
 mod title;
 
-pub use clock::Monotonic;
+pub use clock::{Epoch, Monotonic};
 pub use epoll::{add_exclusive, remove};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::SharedWords;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use process::{Death, exit_now, fork, kill, notify_of_parents_death, random_up_to, reap};
+pub use rights::{memory_file, receive_with_descriptors, send_with_descriptors};
 pub use send_file::send_file;
-pub use signals::{SignalPipe, block_all, default_all, unblock_all};
+pub use signals::{
+    SIGABRT, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, default_all, interrupt_signal, stacks_signal,
+    unblock_all,
+};
 pub use socket::{
-    Discarded, discard_bytes, discard_pending, is_shortage, make_blocking, packet_pair, pipe, receive_packet,
-    send_packet, shutdown_write, unsent, with_open_umask, write_byte,
+    Discarded, cut, discard_bytes, discard_pending, is_shortage, make_blocking, packet_pair, pipe, receive_packet,
+    say_last, send_packet, shutdown_write, unsent, with_open_umask, write_byte,
 };
 pub use spool::{is_tmpfs, unlinked_file};
+pub use thread::{ThreadClock, signal_thread, thread_clock, thread_id, with_signals_blocked};
+pub use timer::Alarm;
 pub use title::set_title;

@@ -12,6 +12,19 @@ use signal_hook::SigId;
 
 use super::socket::pipe;
 
+/// Numbers of the signals that a worker hears.
+pub use libc::{SIGABRT, SIGQUIT, SIGTERM, SIGUSR1};
+
+/// The signal that has a process write down what its threads execute. A real-time one, which nobody else sends.
+pub fn stacks_signal() -> i32 {
+    libc::SIGRTMIN() + 1
+}
+
+/// The signal that interrupts a request that takes too long.
+pub fn interrupt_signal() -> i32 {
+    libc::SIGRTMIN() + 2
+}
+
 /// Signals that arrived, in order, one byte each.
 #[derive(Debug)]
 pub struct SignalPipe {

@@ -1,7 +1,7 @@
 //! Small things about descriptors that neither std nor mio offers.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -73,6 +73,23 @@ pub fn make_blocking(socket: BorrowedFd<'_>) -> io::Result<()> {
 /// Says that nothing more will be sent. Errors: as shutdown(2); the peer may have gone.
 pub fn shutdown_write(socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(shutdown(socket.as_raw_fd(), Shutdown::Write)?)
+}
+
+/// Writes what the kernel takes of `bytes` to a socket that another thread of ours has open and does not write to at
+/// present, and says that nothing more will come. Nobody is there to be told of a failure.
+pub fn say_last(socket: RawFd, bytes: &[u8]) {
+    let _ = send(socket, bytes, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
+    cut(socket, std::net::Shutdown::Write);
+}
+
+/// Ends one or both sides of a socket that another thread of ours has open.
+pub fn cut(socket: RawFd, how: std::net::Shutdown) {
+    let how = match how {
+        std::net::Shutdown::Read => Shutdown::Read,
+        std::net::Shutdown::Write => Shutdown::Write,
+        std::net::Shutdown::Both => Shutdown::Both,
+    };
+    let _ = shutdown(socket, how);
 }
 
 /// Bytes written to `socket` that its peer has not acknowledged (TCP) or read (unix); 0 if the kernel does not tell.

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -121,6 +122,8 @@ pub(super) struct Record {
     pub(super) failed: bool,
     /// Has the application taken the connection over?
     pub(super) is_taken_over: bool,
+    /// Has somebody given up on the exchange, and answered in its place?
+    pub(super) is_abandoned: bool,
 }
 
 /// What reading led to.
@@ -386,6 +389,12 @@ impl<A: App> Connection<A> {
             self.exchange.failed = true;
             io::ErrorKind::Other.into()
         })
+    }
+
+    /// The client's address, as far as is known; `None`: somebody on a unix socket.
+    pub(super) fn client_address(&self) -> Option<IpAddr> {
+        let named = self.exchange.client.map(|client| client.address);
+        named.or_else(|| self.origin.client().map(|address| address.ip()))
     }
 
     /// May the client still be sending? Unless it has said that this request is its last, it cannot know that we close.

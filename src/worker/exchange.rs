@@ -6,41 +6,75 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use mio::Token;
+
 use super::connection::Connection;
 use super::date::Date;
 use super::running::{Running, Stage};
 use super::{Shared, identity};
 use crate::app::{App, Caller, Failure};
+use crate::ipc::{Place, Watched, WorkerLine};
 use crate::{http, sys};
 
 /// A request that has waited longer than this for a thread is not run if its client has hung up meanwhile. Before that
 /// half-closed clients get the benefit of the doubt: some legal ones end their side and read on.
 const LONG_WAIT: Duration = Duration::from_secs(1);
 
+/// Where an application thread's calls show themselves, and to whom.
+pub(super) struct Post {
+    /// In shared memory.
+    pub(super) place: Place,
+    /// May somebody give up on an exchange of this thread?
+    pub(super) watched: Watched,
+    pub(super) date: Date,
+}
+
+impl Post {
+    /// The post of application thread number `index`, which is the calling one.
+    pub(super) fn new(line: &WorkerLine, index: usize) -> Self {
+        let place = line.place(index);
+        place.settle(sys::thread_id());
+        Self { place, watched: Watched::Yes, date: Date::default() }
+    }
+}
+
 /// Runs the application for the request that `connection` holds, to the end of the exchange on the application's side.
+/// Returns when that was.
 ///
 /// Afterwards the connection has its answer queued or written, or is marked as failed.
 pub(super) fn run<A: App>(
+    token: Token,
     connection: &mut Connection<A>,
     caller: &mut dyn Caller<A>,
     shared: &Shared<A>,
-    date: &mut Date,
+    post: &mut Post,
     now: Instant,
-) {
+) -> Instant {
     let waited = connection.ready_since.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
     connection.exchange.queued = waited;
     if waited > LONG_WAIT && sys::has_hung_up(connection.stream.as_fd()) {
         connection.readiness.failed = true;
-        return;
+        return now;
     }
     connection.exchange.started = Some(now);
-    connection.exchange.client = identity::client(connection.http.head(), &connection.origin, &shared.config);
-    let mut running = Running::new(connection, shared, date, now);
+    let head = connection.http.head();
+    connection.exchange.client = identity::client(head, &connection.origin, &shared.config);
+    let peer = connection.client_address();
+    post.place.begin(head.method(), head.target(), peer, token.0, shared.epoch.monotonic(now));
+    let mut running = Running::new(connection, shared, post, now);
     let result = caller.call(&mut running);
     let stage = running.stage();
+    let ended = Instant::now();
+    connection.exchange.duration = ended.saturating_duration_since(now);
     connection.share.give_back();
-    settle(connection, result, stage, date, now);
-    connection.exchange.duration = now.elapsed();
+    if post.place.end(post.watched) {
+        // The client has had its answer, and the log its line.
+        connection.exchange.is_abandoned = true;
+        connection.readiness.failed = true;
+    } else {
+        settle(connection, result, stage, &mut post.date, now);
+    }
+    ended
 }
 
 /// What the application's verdict means for the connection.

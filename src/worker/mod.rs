@@ -1,46 +1,58 @@
 //! A worker: accepts connections, reads requests, asks the application, writes answers, and leaves when it is told to.
 //!
-//! Knows no Python: the application stands behind the traits of [`crate::app`]. With one application thread the thread
-//! that drives the [`reactor::Reactor`] runs the application itself ([`inline`]); with more a thread of its own drives
-//! the reactor and hands complete requests over ([`handoff`]). The reactor does not know which of the two it is.
+//! Knows no Python: the application stands behind the traits of [`crate::app`]. The thread that drives the
+//! [`reactor::Reactor`] runs the application itself while calls are short ([`leader`]); when one takes long another
+//! thread drives on meanwhile ([`deputy`]), and with several application threads hands requests out to them
+//! ([`threads`]). [`helm`] has the rules by which the reactor changes hands; docs/worker.md tells all of it.
 
 mod access;
 mod body;
+mod bridge;
 mod budget;
 mod complaints;
 mod connection;
 mod date;
 mod deadlines;
+mod deputy;
 mod drain;
 mod eviction;
 mod exchange;
-mod handoff;
+mod helm;
 mod identity;
-mod inline;
+mod leader;
 mod listeners;
 mod orders;
 mod output;
+mod overdue;
 mod pace;
+mod parcel;
+mod passing;
 mod reactor;
 mod receiving;
 mod running;
 mod slots;
+mod threads;
 mod timing;
 mod traffic;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
 
 use mio::Registry;
 
+use self::bridge::Bridge;
 use self::budget::Budget;
+use self::helm::Helm;
+use self::reactor::Reactor;
 use crate::app::App;
 use crate::config::{self, Config};
 use crate::http::{HeaderMap, Limits, Policy};
-use crate::ipc::{Activity, WorkerEnd, WorkerLine};
+use crate::ipc::{Activity, Siblings, WorkerEnd, WorkerLine};
 use crate::logging::access::AccessLog;
 use crate::net::Listener;
-use crate::sys::Monotonic;
+use crate::sys::{self, Epoch, Monotonic};
 
 /// What a worker is given at birth.
 pub struct Setup<A> {
@@ -54,6 +66,8 @@ pub struct Setup<A> {
     pub ipc: WorkerEnd,
     /// The worker's line of the scoreboard.
     pub line: WorkerLine,
+    /// The other workers; `None`: there are none, and nothing is passed on.
+    pub siblings: Option<Siblings>,
     /// Where exchanges are logged; `None` is off.
     pub access: Option<AccessLog>,
     /// After how many requests the worker asks to be replaced; 0 is never. Jitter is already in it.
@@ -74,8 +88,25 @@ pub enum Ended {
 /// Serves until told to leave. Called on the main thread, detached; blocks.
 ///
 /// Errors: the poller or a thread could not be made; the text says which.
+#[allow(clippy::disallowed_methods)] // The one moment that is put on both clocks.
 pub fn run<A: App>(setup: Setup<A>) -> Result<Ended, String> {
-    if setup.config.threads > 1 { handoff::run(setup) } else { inline::run(setup) }
+    let cannot = |error: io::Error| format!("cannot start polling: {error}");
+    let app = setup.app.clone();
+    let threads = setup.config.threads;
+    let reactor = Box::new(Reactor::new(setup, Instant::now()).map_err(cannot)?);
+    let waker = reactor.mailbox().map_err(cannot)?;
+    let alarm = sys::Alarm::new().map_err(|error| format!("cannot make a timer: {error}"))?;
+    let bridge = |helm| Bridge::new(reactor.shared().clone(), helm, waker, alarm).map(Arc::new).map_err(cannot);
+    if threads == 1 {
+        if let Some(wake) = app.wake_descriptor() {
+            reactor.watch_wake(wake).map_err(|error| format!("cannot watch for signals: {error}"))?;
+        }
+        let bridge = bridge(Helm::leading())?;
+        leader::run(&app, reactor, &bridge)
+    } else {
+        let bridge = bridge(Helm::handing_out())?;
+        threads::run(&app, reactor, &bridge)
+    }
 }
 
 /// Descriptors of a worker that are not connections: its own, those of the application, files of bodies and answers.
@@ -113,6 +144,8 @@ struct Shared<A> {
     /// Is there an access log?
     logs_access: bool,
     line: WorkerLine,
+    /// For moments that other processes shall understand.
+    epoch: Epoch,
     /// Every answer from now on says `Connection: close`.
     is_draining: AtomicBool,
 }

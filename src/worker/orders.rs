@@ -10,7 +10,7 @@ use super::Ended;
 use super::connection::Phase;
 use super::drain::Drain;
 use super::listeners::Accepted;
-use super::reactor::{Interrupts, Reactor, Turn};
+use super::reactor::{Reactor, Turn};
 use crate::app::{App, Notice, Notices};
 use crate::ipc::{Received, ToWorker};
 use crate::logging;
@@ -33,30 +33,32 @@ impl<A: App> Reactor<A> {
         Turn::GoOn
     }
 
-    /// Takes the orders that have come over ipc. `Some`: leave at once.
-    pub(super) fn read_orders(&mut self, now: Instant, interrupts: &mut Interrupts) -> Option<Ended> {
+    /// Takes the orders that have come over ipc, and has the application's own handlers of them run. `Some`: leave at once.
+    pub(super) fn read_orders(&mut self, now: Instant) -> Option<Ended> {
         loop {
             match self.ipc.as_ref()?.next() {
                 Received::Nothing => return None,
                 Received::Message(ToWorker::Quit) => {
-                    interrupts.push(Notice::Quit);
+                    self.shared.app.interrupt(Notice::Quit);
                     return Some(Ended::Quit);
                 }
                 Received::Message(ToWorker::Reopen) => {
-                    interrupts.push(Notice::Reopen);
+                    self.shared.app.interrupt(Notice::Reopen);
                     self.reopen_logs();
                 }
                 Received::Message(ToWorker::Drain) => {
-                    interrupts.push(Notice::Drain);
+                    self.shared.app.interrupt(Notice::Drain);
                     self.begin_drain(now);
                 }
                 Received::Message(ToWorker::Stop) => {
-                    interrupts.push(Notice::Drain);
+                    self.shared.app.interrupt(Notice::Drain);
+                    self.is_alone = true;
                     self.empty_accept_queue(now);
                     self.begin_drain(now);
                 }
                 Received::Closed => {
                     log::info!("Parent changed, shutting down: <Worker {}>", std::process::id());
+                    self.is_alone = true;
                     if let Some(ipc) = self.ipc.take() {
                         let _ = self.poll.registry().deregister(&mut SourceFd(&ipc.as_fd().as_raw_fd()));
                     }
@@ -82,7 +84,9 @@ impl<A: App> Reactor<A> {
         for index in self.listeners.indices() {
             for _ in 0..self.config().backlog {
                 match self.listeners.accept(index) {
-                    Accepted::Connection(stream, server) => self.welcome(stream, server, now),
+                    Accepted::Connection(stream, server) => {
+                        self.welcome(stream, server, now);
+                    }
                     Accepted::Nothing | Accepted::Failed(_) => break,
                 }
             }
@@ -97,6 +101,9 @@ impl<A: App> Reactor<A> {
         let drain = Drain::begin(now, self.config().graceful_timeout, self.config().keepalive);
         self.drain = Some(drain);
         self.shared.is_draining.store(true, Relaxed);
+        if let Some(siblings) = &self.siblings {
+            siblings.say_absent();
+        }
         // Closed at once: a fresh master can bind, and nothing waits in a queue that we no longer empty. The others'
         // copies of the same sockets stay open.
         self.listeners.close(&self.poll);

@@ -1,13 +1,14 @@
 //! The reactor: sockets, deadlines, orders. It reads requests until they are complete and writes answers until they are
 //! out; in between it gives the connection away to be run and takes it back.
 //!
-//! Does not know which thread drives it, nor how the application is called: [`super::inline`] and [`super::handoff`] do.
+//! One thread drives it at a time ([`super::helm`]); it is told what that thread's [`Duty`] is, and does not know how the
+//! application is called.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -21,13 +22,14 @@ use super::deadlines::Deadlines;
 use super::drain::Drain;
 use super::eviction::Eviction;
 use super::listeners::Listeners;
+use super::overdue::Overdue;
 use super::slots::Slots;
 use super::{Ended, Setup, Shared};
-use crate::app::{App, Notice};
+use crate::app::App;
 use crate::config::Config;
-use crate::ipc::{Activity, FromWorker, WorkerEnd, WorkerLine};
+use crate::ipc::{Activity, FromWorker, Siblings, WorkerEnd, WorkerLine};
 use crate::logging::access::AccessLog;
-use crate::sys::{self, Monotonic};
+use crate::sys::{self, Epoch, Monotonic};
 
 /// Events taken per poll. Batches of several hundred spread the cost of the call; more only delays the first.
 const EVENTS: usize = 512;
@@ -35,9 +37,13 @@ const EVENTS: usize = 512;
 /// How often an idle worker says that it is alive, at the least; it is more often under a short `timeout`.
 const BEAT: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether there are other workers.
+const SIBLINGS: Duration = Duration::from_millis(100);
+
 const IPC: Token = Token(0);
 const WAKE: Token = Token(1);
 const MAILBOX: Token = Token(2);
+const INBOX: Token = Token(3);
 const FIRST_LISTENER: usize = 8;
 
 /// The state of a worker's input and output.
@@ -59,7 +65,28 @@ pub(super) struct Reactor<A: App> {
     pub(super) line: WorkerLine,
     pub(super) access: Option<AccessLog>,
     pub(super) max_requests: u64,
+    /// Exchanges that have ended, and how long the application has run for them.
     pub(super) served: u64,
+    pub(super) busy: Duration,
+    /// All workers leave, or this one has lost its master: nobody is there to hand connections to.
+    pub(super) is_alone: bool,
+    /// The other workers, if there are any.
+    pub(super) siblings: Option<Siblings>,
+    /// Does another worker serve, and when that is looked up again.
+    shares: bool,
+    look_for_siblings: Option<Instant>,
+    pub(super) duty: Duty,
+    /// Application threads that have nothing to do.
+    pub(super) free_threads: usize,
+    /// Calls that take too long.
+    pub(super) overdue: Overdue,
+    /// Has the master been told that this worker must be replaced?
+    pub(super) is_retiring: bool,
+    /// Told to leave while a thread was in the application.
+    ended: Option<Ended>,
+    /// The next wait ends then at the latest.
+    look_again: Option<Instant>,
+    has_booted: AtomicBool,
     pub(super) drain: Option<Drain>,
     pub(super) date: Date,
     /// Memory that no connection needs at present. Apart, because input memory is kept initialised to its full length.
@@ -67,6 +94,17 @@ pub(super) struct Reactor<A: App> {
     pub(super) spare_output: Vec<Vec<u8>>,
     /// The peer's address as text, for the access log; reused.
     pub(super) remote: String,
+}
+
+/// What the thread that drives the reactor does besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// It runs the application itself, between two polls.
+    Leading,
+    /// It stands in for a leader that is in the application.
+    StandingIn,
+    /// It hands requests out to application threads.
+    HandingOut,
 }
 
 /// What the one who drives the reactor must do.
@@ -78,15 +116,17 @@ pub(super) enum Turn {
     Leave(Ended),
 }
 
-/// Orders that came over ipc, for the thread that may run the application's handlers of them.
-pub(super) type Interrupts = Vec<Notice>;
-
 impl<A: App> Reactor<A> {
     /// Takes over the worker's sockets. Errors: epoll refuses; the text says what.
-    pub(super) fn new(setup: Setup<A>) -> io::Result<Self> {
+    pub(super) fn new(setup: Setup<A>, now: Instant) -> io::Result<Self> {
         let poll = Poll::new()?;
         let capacity = super::capacity(&setup.config, sys::descriptor_limit()?);
         let registry = poll.registry();
+        if let Some(siblings) = &setup.siblings
+            && let Some(inbox) = siblings.inboxes().exit(siblings.own_id())
+        {
+            registry.register(&mut SourceFd(&inbox.as_raw_fd()), INBOX, Interest::READABLE)?;
+        }
         let shared = Arc::new(Shared {
             app: setup.app,
             policy: Arc::new(super::policy(&setup.config)),
@@ -95,11 +135,13 @@ impl<A: App> Reactor<A> {
             registry: registry.try_clone()?,
             logs_access: setup.access.is_some(),
             line: setup.line.clone(),
+            epoch: Epoch::new(now),
             is_draining: AtomicBool::new(false),
         });
         registry.register(&mut SourceFd(&setup.ipc.as_fd().as_raw_fd()), IPC, Interest::READABLE)?;
         let listeners = Listeners::new(setup.listeners, FIRST_LISTENER);
-        let mut reactor = Self {
+        let overdue = Overdue::new(&shared.config);
+        Ok(Self {
             slots: Slots::new(listeners.end_token()),
             shared,
             poll,
@@ -120,9 +162,19 @@ impl<A: App> Reactor<A> {
             spare_input: Vec::new(),
             spare_output: Vec::new(),
             remote: String::new(),
-        };
-        reactor.listeners.watch(&reactor.poll)?;
-        Ok(reactor)
+            busy: Duration::ZERO,
+            is_alone: false,
+            siblings: setup.siblings,
+            shares: false,
+            look_for_siblings: None,
+            duty: Duty::Leading,
+            free_threads: 0,
+            overdue,
+            is_retiring: false,
+            ended: None,
+            look_again: None,
+            has_booted: AtomicBool::new(false),
+        })
     }
 
     /// What all threads of the worker look at.
@@ -140,8 +192,11 @@ impl<A: App> Reactor<A> {
         Waker::new(self.poll.registry(), MAILBOX)
     }
 
-    /// Tells the master that this worker serves.
+    /// Tells the master that this worker serves, once.
     pub(super) fn report_booted(&self) {
+        if self.has_booted.swap(true, Relaxed) {
+            return;
+        }
         self.line.beat(Activity::Polling, Monotonic::now());
         if let Some(ipc) = &self.ipc {
             // A master that has gone is noticed by the end of file.
@@ -149,17 +204,68 @@ impl<A: App> Reactor<A> {
         }
     }
 
+    /// Says what the driving thread does besides.
+    pub(super) fn set_duty(&mut self, duty: Duty) {
+        self.duty = duty;
+    }
+
+    /// Says how many application threads have nothing to do. For the deputy that hands out.
+    pub(super) fn set_free_threads(&mut self, count: usize) {
+        self.free_threads = count;
+    }
+
+    /// Could this worker run another request at once?
+    pub(super) fn has_free_thread(&self) -> bool {
+        match self.duty {
+            Duty::Leading => true,
+            Duty::StandingIn => false,
+            Duty::HandingOut => self.free_threads > 0,
+        }
+    }
+
+    /// Is there another worker to share the work with?
+    pub(super) fn has_siblings(&self) -> bool {
+        self.shares
+    }
+
+    fn look_for_siblings(&mut self, now: Instant) {
+        if self.look_for_siblings.is_none_or(|at| now >= at) {
+            self.look_for_siblings = Some(now + SIBLINGS);
+            self.shares = self.siblings.as_ref().is_some_and(Siblings::any_serving);
+        }
+    }
+
+    /// The next wait ends at `moment` at the latest.
+    pub(super) fn look_again_at(&mut self, moment: Instant) {
+        self.look_again = Some(self.look_again.map_or(moment, |other| other.min(moment)));
+    }
+
     /// Waits for events, at most until the next deadline. Called detached. A signal ends the wait without an event.
     pub(super) fn wait(&mut self, events: &mut Events, now: Instant) -> io::Result<()> {
-        self.line.beat(if self.drain.is_some() { Activity::Draining } else { Activity::Polling }, Monotonic::now());
+        let activity = if self.drain.is_some() { Activity::Draining } else { Activity::Polling };
+        self.line.beat(activity, self.shared.epoch.monotonic(now));
+        // While others can take it, a connection goes to a worker that can run its request.
+        self.look_for_siblings(now);
+        let is_wanted = !self.shares || self.has_free_thread();
+        let has_room = self.drain.is_none() && !(self.is_crowded() && self.eviction.is_full);
+        self.listeners.manage(&self.poll, has_room && is_wanted, now);
+        let has_work = self.duty == Duty::Leading && !self.ready.is_empty();
+        let has_left = self.drain.is_some_and(|drain| drain.is_over(self.outstanding(), now)) && self.ended.is_none();
+        let is_waiting = !has_work && self.interrupted.is_empty() && !has_left;
         let mut until = now + self.config().timeout.map_or(BEAT, |timeout| BEAT.min(timeout / 2));
-        let drain = self.drain.map(|drain| drain.deadline);
-        let moments = [self.deadlines.next(), self.complaints.next(), self.listeners.paused_until(), drain];
+        let drain = self.drain.map(|drain| drain.deadline).filter(|_| self.ended.is_none());
+        let moments = [
+            self.deadlines.next(),
+            self.complaints.next(),
+            self.listeners.paused_until(),
+            self.look_again.take(),
+            self.next_overdue(),
+            drain,
+        ];
         for moment in moments.into_iter().flatten() {
             until = until.min(moment);
         }
-        let has_left = self.drain.is_some_and(|drain| drain.is_over(self.slots.count(), now));
-        let is_waiting = self.ready.is_empty() && self.interrupted.is_empty() && !has_left;
+        self.tell_siblings(is_waiting);
         let patience = if is_waiting { until.saturating_duration_since(now) } else { Duration::ZERO };
         match self.poll.poll(events, Some(patience)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -171,9 +277,10 @@ impl<A: App> Reactor<A> {
     }
 
     /// Handles what has happened: events, deadlines, orders.
-    pub(super) fn turn(&mut self, events: &Events, now: Instant, interrupts: &mut Interrupts) -> Turn {
+    pub(super) fn turn(&mut self, events: &Events, now: Instant) -> Turn {
         let mut has_orders = false;
         let mut has_callers = false;
+        let mut has_parcels = false;
         for _ in 0..self.interrupted.len() {
             let Some(token) = self.interrupted.pop_front() else { break };
             self.resume(token, now);
@@ -181,10 +288,14 @@ impl<A: App> Reactor<A> {
         for event in events {
             match event.token() {
                 IPC => has_orders = true,
+                INBOX => has_parcels = true,
                 WAKE | MAILBOX => {}
                 token if self.listeners.index(token).is_some() => has_callers = true,
                 token => self.socket_event(token, event, now),
             }
+        }
+        if has_parcels {
+            self.empty_inbox(now);
         }
         // After the connections: nobody is sent away for a new one whose own bytes are here and unread.
         if has_callers {
@@ -195,18 +306,44 @@ impl<A: App> Reactor<A> {
             }
         }
         // After the listeners: who was woken for a connection must take it before it looks away.
-        if has_orders && let Some(ended) = self.read_orders(now, interrupts) {
+        if has_orders && let Some(ended) = self.read_orders(now) {
             return Turn::Leave(ended);
         }
         self.expire(now);
         for summary in self.complaints.take_due(now) {
             log::warn!("{summary}");
         }
-        let has_room = self.drain.is_none() && !(self.is_crowded() && self.eviction.is_full);
-        self.listeners.manage(&self.poll, has_room, now);
+        self.attend_to_calls(now);
         match self.drain {
-            Some(drain) if drain.is_over(self.slots.count(), now) => Turn::Leave(Ended::Drained),
-            _ => Turn::GoOn,
+            Some(drain) => {
+                self.hand_over_idle(now);
+                if drain.is_over(self.outstanding(), now) { Turn::Leave(Ended::Drained) } else { Turn::GoOn }
+            }
+            None => Turn::GoOn,
+        }
+    }
+
+    /// Connections that keep the worker from leaving: all but those whose exchange was given up.
+    fn outstanding(&self) -> usize {
+        self.slots.count().saturating_sub(if self.is_retiring { self.given_up_count() } else { 0 })
+    }
+
+    /// The worker has been told to leave, and a thread is in the application still.
+    pub(super) fn note_ended(&mut self, ended: Ended) {
+        self.ended.get_or_insert(ended);
+    }
+
+    /// What [`Reactor::note_ended`] noted.
+    pub(super) fn take_ended(&mut self) -> Option<Ended> {
+        self.ended.take()
+    }
+
+    /// The worker serves on until its successor is ready, and is then told to drain.
+    pub(super) fn retire(&mut self) {
+        if !std::mem::replace(&mut self.is_retiring, true)
+            && let Some(ipc) = &self.ipc
+        {
+            let _ = ipc.tell(FromWorker::Retiring);
         }
     }
 
@@ -268,8 +405,8 @@ impl<A: App> Reactor<A> {
     }
 
     /// Says that the application is about to run on this very thread.
-    pub(super) fn beat_in_application(&self) {
-        self.line.beat(Activity::InApplication, Monotonic::now());
+    pub(super) fn beat_in_application(&self, now: Monotonic) {
+        self.line.beat(Activity::InApplication, now);
     }
 
     pub(super) fn config(&self) -> &Config {

@@ -134,9 +134,7 @@ impl<A: App> Running<'_, A> {
             let told = connection.output.append(|out| connection.http.send(Outgoing::Continue, out));
             told.map_err(|_| Refusal::Gone)?;
             let deadline = now + self.shared.config.body_timeout;
-            flush_until(connection, deadline).map_err(|error| cut(&error))?;
-            // An interim answer is not the answer: an error page may still follow it.
-            connection.exchange.has_sent = false;
+            self.send_interim(|connection| flush_until(connection, deadline)).map_err(|error| cut(&error))?;
         }
         Ok(())
     }

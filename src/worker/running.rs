@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::connection::Connection;
-use super::date::Date;
-use super::exchange::request_line;
+use super::exchange::{Post, request_line};
 use super::output::Flushed;
 use super::receiving::Receiving;
 use crate::app::{self, App, Body, Client, Flush, Gone, Origin, Part, Refusal, Room};
@@ -34,10 +33,11 @@ pub(super) struct Running<'a, A: App> {
     pub(super) shared: &'a Shared<A>,
     pub(super) stage: Stage,
     pub(super) receiving: Receiving,
-    date: &'a mut Date,
+    post: &'a mut Post,
     now: Instant,
     has_dropped_body: bool,
     has_cut_body: bool,
+    is_answering: bool,
     /// Of the wait for room that is going on.
     deadline: Option<Instant>,
 }
@@ -46,7 +46,7 @@ impl<'a, A: App> Running<'a, A> {
     pub(super) fn new(
         connection: &'a mut Connection<A>,
         shared: &'a Shared<A>,
-        date: &'a mut Date,
+        post: &'a mut Post,
         now: Instant,
     ) -> Self {
         Self {
@@ -54,10 +54,11 @@ impl<'a, A: App> Running<'a, A> {
             shared,
             stage: Stage::Unanswered,
             receiving: Receiving::default(),
-            date,
+            post,
             now,
             has_dropped_body: false,
             has_cut_body: false,
+            is_answering: false,
             deadline: None,
         }
     }
@@ -107,7 +108,7 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         let may_keep_alive =
             !self.shared.is_draining() && !self.shared.config.keepalive.is_zero() && !connection.body.is_outstanding();
         let persistence = if may_keep_alive { Persistence::Allow } else { Persistence::Close };
-        let response = Response { status, fields, length, date: self.date.at(self.now), persistence };
+        let response = Response { status, fields, length, date: self.post.date.at(self.now), persistence };
         let sent = connection.output.append(|out| connection.http.send(Outgoing::Head(&response), out));
         connection.exchange.status = http::status(status).ok();
         if self.shared.logs_access {
@@ -125,10 +126,7 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         }
         let hints = Outgoing::EarlyHints(fields);
         connection.output.append(|out| connection.http.send(hints, out)).map_err(|_| Gone)?;
-        let is_out = connection.flush().map_err(|_| Gone)? == Flushed::All;
-        // An interim answer is not the answer: an error page may still follow it, if this one is out as a whole.
-        connection.exchange.has_sent = !is_out;
-        Ok(())
+        self.send_interim(|connection| connection.flush()).map(drop).map_err(|_| Gone)
     }
 
     fn send(&mut self, piece: A::Piece, flush: Flush) -> Result<Room, Gone> {
@@ -140,6 +138,7 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
             self.frame(len, |connection, len| connection.output.push(piece, len as usize));
         }
         if flush == Flush::Now {
+            self.begin_to_answer()?;
             self.connection.flush().map_err(|_| Gone)?;
         }
         if self.has_cut_body {
@@ -150,6 +149,7 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
 
     fn wait_for_room(&mut self) -> Result<Room, Gone> {
         let high_water = self.shared.config.response_high_water;
+        self.begin_to_answer()?;
         self.connection.flush().map_err(|_| Gone)?;
         if self.room(high_water) == Room::Yes || self.spool() {
             self.deadline = None;
@@ -202,6 +202,7 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         let ended = connection.output.append(|out| connection.http.send(Outgoing::End, out));
         self.stage = Stage::Finished;
         self.note_end();
+        self.begin_to_answer()?;
         let flushed = self.connection.flush();
         if let Err(error) = ended {
             // What there is of the body still goes out, and then the connection is closed.
@@ -220,6 +221,8 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
 
     fn take_over(&mut self) -> io::Result<(OwnedFd, Vec<u8>)> {
         let deadline = Instant::now() + self.shared.config.write_timeout;
+        self.begin_to_answer().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        self.post.place.take_over();
         flush_until(self.connection, deadline)?;
         let socket = self.connection.stream.as_fd().try_clone_to_owned()?;
         // Out of the reactor first: the flag that is changed next is shared with its descriptor.
@@ -271,6 +274,32 @@ impl<A: App> Running<'_, A> {
         }
     }
 
+    /// The answer is about to leave. Errors: somebody has given up on this exchange, and the client has another answer.
+    fn begin_to_answer(&mut self) -> Result<(), Gone> {
+        if std::mem::replace(&mut self.is_answering, true) {
+            return Ok(());
+        }
+        self.post.place.answer(self.post.watched).map_err(|_| {
+            self.is_answering = false;
+            Gone
+        })
+    }
+
+    /// Lets `send` write an interim answer: it is not the answer, so an error page may still follow it, if it is out as a
+    /// whole. Nobody gives up on the exchange meanwhile.
+    pub(super) fn send_interim(
+        &mut self,
+        send: impl FnOnce(&mut Connection<A>) -> io::Result<Flushed>,
+    ) -> io::Result<()> {
+        self.post.place.hold(self.post.watched).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        let sent = send(self.connection);
+        if !self.is_answering {
+            self.post.place.release();
+        }
+        self.connection.exchange.has_sent = sent? != Flushed::All;
+        Ok(())
+    }
+
     /// Is there room for more in memory, when `most` bytes may lie there?
     fn room(&self, most: usize) -> Room {
         if self.connection.output.memory() > most { Room::Full } else { Room::Yes }
@@ -296,7 +325,11 @@ impl<A: App> Running<'_, A> {
     /// Errors: `deadline` is over, or the socket has failed.
     pub(super) fn wait(&self, interest: Interest, deadline: Instant) -> io::Result<()> {
         self.shared.beat_for_waiting();
-        wait_until(self.connection, interest, deadline, WAIT)
+        let began = Instant::now();
+        self.post.place.wait(None);
+        let waited = wait_until(self.connection, interest, deadline, WAIT);
+        self.post.place.wait(Some(began.elapsed().as_nanos() as u64));
+        waited
     }
 
     fn log_wrong_answer(&mut self, error: &SendError) -> Gone {
@@ -320,11 +353,11 @@ impl<A: App> Running<'_, A> {
 }
 
 /// Writes all that is queued, waiting for the client until `deadline`.
-pub(super) fn flush_until<A: App>(connection: &mut Connection<A>, deadline: Instant) -> io::Result<()> {
+pub(super) fn flush_until<A: App>(connection: &mut Connection<A>, deadline: Instant) -> io::Result<Flushed> {
     while connection.flush()? != Flushed::All {
         wait_until(connection, Interest::Writable, deadline, WAIT)?;
     }
-    Ok(())
+    Ok(Flushed::All)
 }
 
 /// Waits until the socket is ready, a signal arrives, or `most` is over. Errors: `deadline` is over, or it has failed.

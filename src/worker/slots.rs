@@ -3,6 +3,7 @@
 //! A connection is either here or away: with the thread that runs the application for it. Then its slot notes what
 //! happens to the socket meanwhile.
 
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Instant;
 
 use mio::Token;
@@ -24,6 +25,9 @@ pub(super) struct Slots<A: App> {
 pub(super) struct Slot<A: App> {
     used: usize,
     place: Place<A>,
+    /// Its socket, which stays open until the slot is freed: for the rare case that somebody must write to it while the
+    /// connection is away.
+    descriptor: RawFd,
     /// When the connection's present phase must have ended.
     pub(super) deadline: Option<Instant>,
     /// Is it in the queue of those that go on at the next turn?
@@ -52,7 +56,14 @@ impl<A: App> Slots<A> {
     /// Finds a place and tells its token; the connection must be [`Slots::put`] there next.
     pub(super) fn reserve(&mut self) -> Token {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { used: 0, place: Place::Free, deadline: None, is_interrupted: false, armed: None });
+            self.slots.push(Slot {
+                used: 0,
+                place: Place::Free,
+                descriptor: -1,
+                deadline: None,
+                is_interrupted: false,
+                armed: None,
+            });
             self.slots.len() - 1
         });
         let slot = &mut self.slots[index];
@@ -69,6 +80,11 @@ impl<A: App> Slots<A> {
         let index = (token.0 & ((1 << INDEX_BITS) - 1)).checked_sub(self.first_token)?;
         let slot = self.slots.get_mut(index)?;
         (slot.used == token.0 >> INDEX_BITS && !matches!(slot.place, Place::Free)).then_some(slot)
+    }
+
+    /// The socket of a connection that is open, here or away.
+    pub(super) fn descriptor(&mut self, token: Token) -> Option<RawFd> {
+        self.slot(token).map(|slot| slot.descriptor)
     }
 
     /// A connection that is here.
@@ -112,6 +128,7 @@ impl<A: App> Slots<A> {
             if let Place::Away(noted) = &slot.place {
                 connection.readiness.add(*noted);
             }
+            slot.descriptor = connection.stream.as_fd().as_raw_fd();
             slot.place = Place::Here(connection);
         }
     }

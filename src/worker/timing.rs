@@ -74,8 +74,19 @@ impl<A: App> Reactor<A> {
                 }
                 self.close(token, connection);
             }
-            Phase::AwaitApp => self.slots.put(token, connection),
+            Phase::AwaitApp => self.answer_too_busy(token, connection, now),
         }
+    }
+
+    /// A request has waited for a thread as long as it may. Source: setting `queue_timeout`; RFC 9110 §15.6.4.
+    fn answer_too_busy(&mut self, token: Token, mut connection: Box<connection::Connection<A>>, now: Instant) {
+        self.ready.retain(|other| *other != token);
+        connection.exchange.queued =
+            connection.ready_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        exchange::answer_with_error(&mut connection, 503, "", self.date.at(now));
+        connection.exchange.client = self.named_client(&connection);
+        self.log_access(&connection);
+        self.finish_writing(token, connection, now);
     }
 
     /// Source: RFC 9110 §15.5.9.

@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -21,9 +20,11 @@ use super::reactor::Reactor;
 use super::{access, exchange, identity};
 use crate::app::{App, Client, Origin, Refusal, Server};
 use crate::config::ProxyProtocol;
-use crate::ipc::FromWorker;
 use crate::net::{Peer, Stream};
 use crate::sys::{self, Discarded};
+
+/// Registered once for both directions; nothing is changed per request.
+pub(super) const INTERESTS: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// Connections that a single worker accepts per poll.
 const ACCEPTS: usize = 64;
@@ -40,7 +41,7 @@ const SPARE_BUFFERS: usize = 64;
 impl<A: App> Reactor<A> {
     pub(super) fn accept(&mut self, index: usize, now: Instant) {
         // Among several workers one at a time: whoever is free takes the next. A single worker leaves none waiting.
-        let most = if self.config().workers > 1 { 1 } else { ACCEPTS };
+        let most = if self.has_siblings() { 1 } else { ACCEPTS };
         for _ in 0..most {
             let leaver = if self.is_crowded() { self.dispensable(now) } else { None };
             if self.drain.is_some() || (self.is_crowded() && leaver.is_none()) {
@@ -51,7 +52,9 @@ impl<A: App> Reactor<A> {
                     if let Some(leaver) = leaver {
                         self.evict(leaver, now);
                     }
-                    self.welcome(stream, server, now);
+                    if let Some(token) = self.welcome(stream, server, now) {
+                        self.place(token);
+                    }
                 }
                 Accepted::Nothing => return,
                 Accepted::Failed(error) => return self.cannot_accept(&error, now),
@@ -59,20 +62,23 @@ impl<A: App> Reactor<A> {
         }
     }
 
-    pub(super) fn welcome(&mut self, mut stream: Stream, server: Arc<Server>, now: Instant) {
-        let token = self.slots.reserve();
-        // Registered once for both directions; nothing is changed per request.
-        let interests = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut stream, token, interests) {
-            log::error!("cannot watch a connection: {error}");
-            self.slots.free(token);
-            return;
-        }
+    /// Takes a new connection in. `None`: it cannot be watched.
+    pub(super) fn welcome(&mut self, stream: Stream, server: Arc<Server>, now: Instant) -> Option<Token> {
         let remote = match stream.peer() {
             Peer::Tcp(address) => Some(address),
             Peer::Unix => None,
         };
-        let origin = Origin { remote, server, proxied: None };
+        self.take_in(stream, Origin { remote, server, proxied: None }, now)
+    }
+
+    /// Takes a connection in that comes from `origin`. `None`: it cannot be watched.
+    pub(super) fn take_in(&mut self, mut stream: Stream, origin: Origin, now: Instant) -> Option<Token> {
+        let token = self.slots.reserve();
+        if let Err(error) = self.poll.registry().register(&mut stream, token, INTERESTS) {
+            log::error!("cannot watch a connection: {error}");
+            self.slots.free(token);
+            return None;
+        }
         let config = self.config();
         let is_trusted = identity::is_trusted_forwarder(&origin, config);
         let awaits_proxy = config.proxy_protocol != ProxyProtocol::Off;
@@ -87,6 +93,7 @@ impl<A: App> Reactor<A> {
         self.eviction.is_full = false;
         self.set_deadline(token, Some(until));
         self.line.set_connections(self.slots.count());
+        Some(token)
     }
 
     /// Lets others have their turn: the connection goes on at the next. No event would tell of it again.
@@ -154,17 +161,21 @@ impl<A: App> Reactor<A> {
                     self.interrupt(token);
                 }
             }
-            Progress::Request => {
-                connection.phase = Phase::AwaitApp;
-                connection.ready_since = Some(now);
-                self.report_dropped_fields(&connection);
-                self.slots.put(token, connection);
-                self.set_deadline(token, None);
-                self.ready.push_back(token);
-            }
+            Progress::Request => self.make_ready(token, connection, now),
             Progress::Refuse(refused) => self.refuse(token, connection, refused, now),
             Progress::Closed => self.close(token, connection),
         }
+    }
+
+    /// A request is complete: it waits for the application.
+    pub(super) fn make_ready(&mut self, token: Token, mut connection: Box<Connection<A>>, now: Instant) {
+        connection.phase = Phase::AwaitApp;
+        connection.ready_since = Some(now);
+        self.report_dropped_fields(&connection);
+        self.slots.put(token, connection);
+        let until = self.config().queue_timeout.map(|time| now + time);
+        self.set_deadline(token, until);
+        self.ready.push_back(token);
     }
 
     /// A field that is left out is told once, since nobody would find it out otherwise.
@@ -387,13 +398,14 @@ impl<A: App> Reactor<A> {
         let record = &connection.exchange;
         let busy = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX);
         self.line.count_exchange(record.body_len, busy, record.failed);
-        self.log_access(connection);
+        if !record.is_abandoned {
+            self.log_access(connection);
+        }
+        self.busy += connection.exchange.duration;
         self.served += 1;
         if self.served == self.max_requests && self.drain.is_none() {
             log::info!("Autorestarting worker after current request.");
-            if let Some(ipc) = &self.ipc {
-                let _ = ipc.tell(FromWorker::Retiring);
-            }
+            self.retire();
         }
     }
 
@@ -401,7 +413,7 @@ impl<A: App> Reactor<A> {
     pub(super) fn log_access(&mut self, connection: &Connection<A>) {
         let Some(log) = &mut self.access else { return };
         self.remote.clear();
-        if let Some(address) = address_of(connection) {
+        if let Some(address) = connection.client_address() {
             let _ = write!(self.remote, "{address}");
         }
         let ended = access::Ended::new(connection, &self.remote, self.shared.app.logged_variables());
@@ -420,13 +432,7 @@ impl<A: App> Reactor<A> {
     }
 }
 
-/// Who the client is, as far as is known; `None`: somebody on a unix socket.
-fn address_of<A: App>(connection: &Connection<A>) -> Option<IpAddr> {
-    let named = connection.exchange.client.map(|client| client.address);
-    named.or_else(|| connection.origin.client().map(|address| address.ip()))
-}
-
-/// As [`address_of`], for the log. Gunicorn leaves it empty for unix sockets too.
+/// The client, for the log. Gunicorn leaves it empty for unix sockets too.
 fn client_of<A: App>(connection: &Connection<A>) -> String {
-    address_of(connection).map(|address| address.to_string()).unwrap_or_default()
+    connection.client_address().map(|address| address.to_string()).unwrap_or_default()
 }

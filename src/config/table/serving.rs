@@ -149,6 +149,47 @@ pub(super) const SETTINGS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "request_timeout",
+        section: "Workers",
+        long: Some("request-timeout"),
+        metavar: "SECONDS",
+        kind: Kind::Seconds { least: 0 },
+        default: Preset::Int(0),
+        default_note: "`timeout` with one thread, none with several",
+        unit: "seconds",
+        help: "Time in the application after which a request is given up; 0: never.",
+        more: "Its client gets 504, or a cut connection if the answer has begun; the log gets the request line and the \
+               Python stacks; the worker finishes its other requests and is replaced. Time in which the client is slow \
+               does not count, nor that of a connection that the application has taken over.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
+        name: "request_interrupt",
+        section: "Workers",
+        long: Some("request-interrupt"),
+        kind: Kind::Bool,
+        default: Preset::Off,
+        help: "Raise indrik.RequestTimeout in a request before it is given up.",
+        more: "A request that ends within 2 seconds keeps its worker. Python can raise it only between two of its \
+               instructions, not inside a call of a C library.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
+        name: "queue_timeout",
+        section: "Workers",
+        long: Some("queue-timeout"),
+        metavar: "SECONDS",
+        kind: Kind::Seconds { least: 0 },
+        default: Preset::Int(0),
+        unit: "seconds",
+        help: "Time that a request may wait for a thread before it is answered with 503; 0: any.",
+        more: "The answer says `Retry-After`. The application is not called.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
         name: "graceful_timeout",
         section: "Workers",
         long: Some("graceful-timeout"),

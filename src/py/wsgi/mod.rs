@@ -34,8 +34,10 @@ use self::environ::Template;
 use self::fields::FieldCache;
 pub(super) use self::refused::ClientDisconnected;
 use self::start_response::Responder;
+use super::interpreter;
 use super::loader::Loaded;
 use super::signals::{self, Stage, Wake};
+use super::stacks::Stacks;
 use crate::app::{App, Caller, Exchange, Failure, Notice, Notices, ThreadWork};
 use crate::sys;
 
@@ -65,6 +67,9 @@ pub struct Wsgi {
     variables: Vec<String>,
     main_thread: std::thread::ThreadId,
     is_multithread: bool,
+    /// Is there no lock that one thread holds while it executes Python code?
+    spreads: bool,
+    stacks: Option<Stacks>,
 }
 
 impl Wsgi {
@@ -72,10 +77,11 @@ impl Wsgi {
     ///
     /// `variables`: environ keys that the access log wants. Errors: the interpreter is out of memory.
     pub fn new(application: Loaded, server: &Server, wake: Wake, variables: Vec<String>) -> Result<Self, String> {
-        let template = Python::attach(|py| {
+        let (template, stacks, spreads) = Python::attach(|py| {
             // An event loop that the import has run may have taken the wake-up descriptor away.
             wake.renew(py);
-            Template::new(py, server)
+            let stacks = Stacks::install(py).inspect_err(|error| log::debug!("no stacks of hung requests: {error}"));
+            (Template::new(py, server), stacks.ok(), interpreter::is_free_threaded(py))
         });
         Ok(Self {
             callable: application.0,
@@ -84,6 +90,8 @@ impl Wsgi {
             variables,
             main_thread: std::thread::current().id(),
             is_multithread: server.is_multithread,
+            spreads,
+            stacks,
         })
     }
 }
@@ -134,6 +142,26 @@ impl App for Wsgi {
 
     fn wake_descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.wake.descriptor())
+    }
+
+    fn posted(&self) -> Notices {
+        signals::take_posted()
+    }
+
+    fn interrupt(&self, notice: Notice) {
+        signals::interrupt(notice);
+    }
+
+    fn interrupt_call(&self, thread: i32) {
+        signals::interrupt_call(thread);
+    }
+
+    fn stacks(&self, thread: i32) -> Option<String> {
+        self.stacks.as_ref()?.dump(thread)
+    }
+
+    fn spreads(&self) -> bool {
+        self.spreads
     }
 
     fn logged_variables(&self) -> &[String] {
@@ -187,6 +215,7 @@ impl Caller<Wsgi> for Attached<'_, '_> {
         if self.is_main {
             signals::enter(Stage::Serving);
         }
+        signals::note_end_of_call();
         result
     }
 
@@ -203,10 +232,6 @@ impl Caller<Wsgi> for Attached<'_, '_> {
             self.wsgi.wake.renew(self.py);
         }
         self.wsgi.wake.notices(self.py)
-    }
-
-    fn interrupt(&mut self, notice: Notice) {
-        signals::interrupt(notice);
     }
 }
 

@@ -1,0 +1,223 @@
+//! The deputy: a thread without the interpreter that drives the reactor while the leader is in the application for long.
+//!
+//! It sleeps on an alarm that the leader puts off before each call, at most twice per [`THRESHOLD`], so that a busy worker
+//! with short calls pays no system call per request for it. With several application threads it goes on to hand requests
+//! out to them ([`super::threads`]). With one it leaves when all calls have been short for a while, since the mere
+//! existence of a second thread makes each system call dearer, and comes back with the first long one.
+#![allow(clippy::disallowed_methods)] // This is one of the loops that read the clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::Events;
+
+use super::bridge::Bridge;
+use super::reactor::{self, Duty, Reactor, Turn};
+use super::{Ended, threads};
+use crate::app::{App, Notice};
+use crate::ipc::Watched;
+use crate::sys::{self, Monotonic};
+use crate::{exit, logging};
+
+/// How long the leader may be in the application before the deputy relieves it.
+pub(super) const THRESHOLD: Duration = Duration::from_micros(500);
+
+/// After so many short calls in a row, in no less than [`FAST_TIME`], the deputy of a single application thread leaves.
+const FAST_CALLS: u32 = 2000;
+const FAST_TIME: Duration = Duration::from_secs(2);
+
+/// Once the worker has been told to leave at once, a request gets so long to end; then the process ends around it.
+const QUIT_PATIENCE: Duration = Duration::from_millis(500);
+
+/// What the leader knows of its deputy.
+pub(super) struct Standby<A: App> {
+    /// Told to leave when set. A deputy that comes later has another.
+    dismissed: Arc<AtomicBool>,
+    is_there: bool,
+    /// May it leave at all?
+    may_leave: bool,
+    /// When the alarm was put off last.
+    armed_at: Option<Instant>,
+    fast_calls: u32,
+    fast_since: Option<Instant>,
+    _app: std::marker::PhantomData<fn() -> A>,
+}
+
+impl<A: App> Standby<A> {
+    /// Starts the deputy of the only application thread. Errors: the thread cannot be started.
+    pub(super) fn appoint(bridge: Arc<Bridge<A>>) -> Result<Self, String> {
+        let mut standby = Self::permanent();
+        standby.may_leave = true;
+        standby.start(&bridge).map_err(|error| format!("cannot start the deputy's thread: {error}"))?;
+        Ok(standby)
+    }
+
+    /// Of a deputy that others have started and that stays.
+    pub(super) fn permanent() -> Self {
+        Self {
+            dismissed: Arc::new(AtomicBool::new(false)),
+            is_there: true,
+            may_leave: false,
+            armed_at: None,
+            fast_calls: 0,
+            fast_since: None,
+            _app: std::marker::PhantomData,
+        }
+    }
+
+    /// The leader is about to call the application: puts the alarm off, if it is time to.
+    pub(super) fn get_ready(&mut self, bridge: &Bridge<A>, now: Instant) -> Watched {
+        if !self.is_there {
+            return Watched::No;
+        }
+        if self.armed_at.is_none_or(|at| now.saturating_duration_since(at) >= THRESHOLD / 2) {
+            self.armed_at = Some(now);
+            bridge.alarm.set(THRESHOLD);
+        }
+        Watched::Yes
+    }
+
+    /// A call has ended: the deputy leaves or comes back, as calls are.
+    pub(super) fn note(&mut self, bridge: &Arc<Bridge<A>>, called: Instant, ended: Instant) {
+        if !self.may_leave {
+            return;
+        }
+        if ended.saturating_duration_since(called) >= THRESHOLD {
+            self.fast_calls = 0;
+            self.fast_since = None;
+            if !self.is_there
+                && let Err(error) = self.start(bridge)
+            {
+                log::warn!("cannot start the deputy's thread: {error}; a long request holds up the others");
+            }
+            return;
+        }
+        self.fast_calls = self.fast_calls.saturating_add(1);
+        if self.is_there
+            && self.fast_calls >= FAST_CALLS
+            && ended.saturating_duration_since(*self.fast_since.get_or_insert(called)) >= FAST_TIME
+        {
+            self.is_there = false;
+            self.dismissed.store(true, Relaxed);
+            bridge.alarm.set(Duration::ZERO);
+        } else if self.fast_since.is_none() {
+            self.fast_since = Some(called);
+        }
+    }
+
+    fn start(&mut self, bridge: &Arc<Bridge<A>>) -> std::io::Result<()> {
+        self.dismissed = spawn(bridge.clone(), None)?;
+        self.is_there = true;
+        self.armed_at = None;
+        Ok(())
+    }
+}
+
+/// Starts a deputy; it leaves when the flag is set and the alarm goes off. `reactor`: it begins by handing out.
+///
+/// Signals of the process are for the main thread, where the application's handlers run. Errors: as pthread_create(3).
+pub(super) fn spawn<A: App>(
+    bridge: Arc<Bridge<A>>,
+    reactor: Option<Box<Reactor<A>>>,
+) -> std::io::Result<Arc<AtomicBool>> {
+    let dismissed = Arc::new(AtomicBool::new(false));
+    let flag = dismissed.clone();
+    let body = move || {
+        let mut events = reactor::events();
+        if let Some(reactor) = reactor {
+            reactor.report_booted();
+            threads::hand_out(&bridge, reactor, &mut events);
+        }
+        stand_by(&bridge, &flag, &mut events);
+    };
+    sys::with_signals_blocked(|| thread::Builder::new().name("indrik-deputy".to_owned()).spawn(body))?;
+    Ok(dismissed)
+}
+
+/// Sleeps, looks, stands in, until dismissed.
+fn stand_by<A: App>(bridge: &Arc<Bridge<A>>, dismissed: &AtomicBool, events: &mut Events) {
+    while !bridge.helm.is_over() {
+        bridge.alarm.wait();
+        if dismissed.load(Relaxed) {
+            return;
+        }
+        let now = Monotonic::now();
+        match bridge.helm.relieve(now.before(THRESHOLD)) {
+            Some(reactor) => stand_in(bridge, reactor, events),
+            None => {
+                if let Some(laid) = bridge.helm.laid_at() {
+                    // It has been in the application for less; look again when it has been for long.
+                    bridge.alarm.set(laid.after(THRESHOLD).saturating_since(now));
+                }
+            }
+        }
+    }
+}
+
+/// Drives the reactor until the leader is back.
+fn stand_in<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>, events: &mut Events) {
+    let app = bridge.shared.app.clone();
+    let mut effort = threads::Effort::begin(bridge);
+    let mut quit_at = None;
+    reactor.set_duty(Duty::StandingIn);
+    reactor.flush_log();
+    loop {
+        let now = Instant::now();
+        reactor.pass_on(now);
+        if bridge.shared.config.threads > 1 && effort.asks_for_help(bridge, &reactor, now) && bridge.helm.hand_out() {
+            return threads::hand_out(bridge, reactor, events);
+        }
+        if let Some(limit) = effort.patience() {
+            reactor.look_again_at(now + limit);
+        }
+        if let Err(error) = reactor.wait(events, now) {
+            logging::critical!("cannot poll: {error}");
+            sys::exit_now(exit::UNHANDLED);
+        }
+        let now = Instant::now();
+        let mut turn = bridge.empty_tray(&mut reactor, now);
+        if turn == Turn::GoOn {
+            turn = reactor.turn(events, now);
+        }
+        if turn == Turn::GoOn {
+            turn = reactor.obey(app.posted(), now);
+        }
+        reactor.attend_to_calls(now);
+        reactor.flush_log();
+        if let Turn::Leave(ended) = turn
+            && quit_at.is_none()
+        {
+            // The application's call is in the way: its request is cut, as far as the interpreter can do that.
+            reactor.note_ended(ended);
+            app.interrupt(Notice::Quit);
+            quit_at = Some(now + QUIT_PATIENCE);
+        }
+        if quit_at.is_some_and(|at| now >= at) && !bridge.helm.is_recalled() {
+            leave_around_the_call(&mut reactor);
+        }
+        if let Some(at) = quit_at {
+            reactor.look_again_at(at);
+        }
+        if bridge.helm.is_recalled() {
+            reactor.set_duty(Duty::Leading);
+            return bridge.helm.give_back(reactor);
+        }
+    }
+}
+
+/// Ends the process although a thread is in the application: it has had its time, and hears nothing.
+pub(super) fn leave_around_the_call<A: App>(reactor: &mut Reactor<A>) -> ! {
+    let code = match reactor.take_ended() {
+        Some(Ended::Aborted) => exit::ABORTED,
+        Some(Ended::Drained | Ended::Quit) | None => exit::OK,
+    };
+    reactor.finish_log();
+    log::warn!(
+        "Worker (pid:{}) leaves in the middle of a request: {}",
+        std::process::id(),
+        reactor.calls_in_progress()
+    );
+    sys::exit_now(code)
+}

@@ -1,0 +1,455 @@
+//! Who drives the reactor: one value that one thread has at a time, and the rules by which it changes hands.
+//!
+//! The *leader* is the application thread that has the reactor and runs the application inline. It lays the reactor down
+//! before each call, and takes it up again behind it. The *deputy* relieves it when the call takes long: it takes what
+//! lies there. When the leader comes back it recalls the reactor, unless the deputy has begun to hand requests out to
+//! other threads; then the leader is one of these.
+//!
+//! [`Watch`] holds the rules alone; the test explores every order of steps that it allows. docs/worker.md draws it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::sys::Monotonic;
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Watch {
+    /// An application thread has the reactor.
+    Leading,
+    /// The leader is in the application; the reactor lies there.
+    Laid,
+    /// The deputy has it while the leader is in the application.
+    StandingIn,
+    /// The same, and the leader is back and waits for it.
+    Recalled,
+    /// The deputy has it for good, and the application threads get their requests from it.
+    HandingOut,
+    /// The deputy wants an application thread to lead; the reactor lies there.
+    Offered,
+    /// The reactor is gone: the worker leaves.
+    Over,
+}
+
+/// What became of the leader's wish to have the reactor again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Back {
+    /// It lies there still.
+    Yours,
+    /// The deputy must be told, and gives it back.
+    Wait,
+    /// Others get requests now: the leader leads no more.
+    Resigned,
+    /// The worker leaves.
+    Over,
+}
+
+impl Watch {
+    /// The leader calls the application.
+    fn lay_down(&mut self) {
+        debug_assert_eq!(*self, Self::Leading);
+        *self = Self::Laid;
+    }
+
+    /// The leader is back from the application, or still waits.
+    fn take_up(&mut self) -> Back {
+        match self {
+            Self::Laid => {
+                *self = Self::Leading;
+                Back::Yours
+            }
+            Self::StandingIn | Self::Recalled => {
+                *self = Self::Recalled;
+                Back::Wait
+            }
+            Self::HandingOut | Self::Offered | Self::Leading => Back::Resigned,
+            Self::Over => Back::Over,
+        }
+    }
+
+    /// The deputy looks whether it must stand in. `true`: it has the reactor.
+    fn relieve(&mut self) -> bool {
+        let lies = *self == Self::Laid;
+        if lies {
+            *self = Self::StandingIn;
+        }
+        lies
+    }
+
+    /// The deputy begins to hand requests out, unless the leader is back already. `true`: it does.
+    fn hand_out(&mut self) -> bool {
+        let may = matches!(self, Self::StandingIn | Self::HandingOut);
+        if may {
+            *self = Self::HandingOut;
+        }
+        may
+    }
+
+    /// The deputy gives the reactor back to the leader that waits for it, or lays it down for one that does not.
+    fn give_back(&mut self) {
+        debug_assert!(matches!(self, Self::StandingIn | Self::Recalled));
+        *self = Self::Laid;
+    }
+
+    /// The deputy that hands out wants an application thread to lead.
+    fn offer(&mut self) {
+        debug_assert_eq!(*self, Self::HandingOut);
+        *self = Self::Offered;
+    }
+
+    /// An application thread with nothing to do takes what is offered. `true`: it leads now.
+    fn accept(&mut self) -> bool {
+        let is_offered = *self == Self::Offered;
+        if is_offered {
+            *self = Self::Leading;
+        }
+        is_offered
+    }
+}
+
+/// The reactor, or where it is.
+#[derive(Debug)]
+pub(super) struct Helm<R> {
+    state: Mutex<State<R>>,
+    changed: Condvar,
+    /// The leader is back and waits: what the deputy looks at between two turns.
+    is_recalled: AtomicBool,
+    /// When the leader laid the reactor down.
+    laid_at: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State<R> {
+    watch: Watch,
+    reactor: Option<R>,
+}
+
+/// How the leader finds the helm when it comes back.
+#[derive(Debug)]
+pub(super) enum Found<R> {
+    /// The reactor is its own again.
+    Reactor(R),
+    /// The deputy has it and must be woken; then [`Helm::wait`].
+    Wait,
+    /// Others get requests now.
+    Resigned,
+    /// The worker leaves.
+    Over,
+}
+
+impl<R> Helm<R> {
+    /// The calling thread has the reactor and leads.
+    pub(super) fn leading() -> Self {
+        Self::new(Watch::Leading)
+    }
+
+    /// The calling thread has the reactor, is the deputy, and hands requests out.
+    pub(super) fn handing_out() -> Self {
+        Self::new(Watch::HandingOut)
+    }
+
+    fn new(watch: Watch) -> Self {
+        Self {
+            state: Mutex::new(State { watch, reactor: None }),
+            changed: Condvar::new(),
+            is_recalled: AtomicBool::new(false),
+            laid_at: AtomicU64::new(0),
+        }
+    }
+
+    /// The leader calls the application at `now`.
+    pub(super) fn lay_down(&self, reactor: R, now: Monotonic) {
+        self.laid_at.store(now.0, Relaxed);
+        let mut state = self.lock();
+        state.watch.lay_down();
+        state.reactor = Some(reactor);
+    }
+
+    /// The leader is back. Does not wait.
+    pub(super) fn take_up(&self) -> Found<R> {
+        let mut state = self.lock();
+        match (state.watch.take_up(), state.reactor.take()) {
+            (Back::Yours, Some(reactor)) => Found::Reactor(reactor),
+            (Back::Wait, None) => {
+                self.is_recalled.store(true, Relaxed);
+                Found::Wait
+            }
+            (Back::Over | Back::Yours, _) => Found::Over,
+            (Back::Resigned | Back::Wait, lying) => {
+                state.reactor = lying;
+                Found::Resigned
+            }
+        }
+    }
+
+    /// Waits until the deputy has given the reactor back. Called detached, after [`Found::Wait`] and a call of the deputy.
+    pub(super) fn wait(&self) -> Found<R> {
+        let mut state = self.lock();
+        while matches!(state.watch, Watch::StandingIn | Watch::Recalled) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(state);
+        self.take_up()
+    }
+
+    /// Takes the reactor if it lies there since `before` or earlier. For the deputy.
+    pub(super) fn relieve(&self, before: Monotonic) -> Option<R> {
+        let mut state = self.lock();
+        if self.laid_at.load(Relaxed) > before.0 || !state.watch.relieve() {
+            return None;
+        }
+        self.is_recalled.store(false, Relaxed);
+        state.reactor.take()
+    }
+
+    /// When the leader laid the reactor down last, if it is in the application.
+    pub(super) fn laid_at(&self) -> Option<Monotonic> {
+        let state = self.lock();
+        (state.watch == Watch::Laid).then(|| Monotonic(self.laid_at.load(Relaxed)))
+    }
+
+    /// Is the leader back, and waits for the deputy's reactor?
+    pub(super) fn is_recalled(&self) -> bool {
+        self.is_recalled.load(Relaxed)
+    }
+
+    /// The deputy gives the reactor back.
+    pub(super) fn give_back(&self, reactor: R) {
+        let mut state = self.lock();
+        state.watch.give_back();
+        state.reactor = Some(reactor);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// The deputy begins to hand requests out. `false`: the leader is back and wants the reactor.
+    pub(super) fn hand_out(&self) -> bool {
+        self.lock().watch.hand_out()
+    }
+
+    /// The deputy, which hands out, wants an application thread to lead.
+    pub(super) fn offer(&self, reactor: R) {
+        let mut state = self.lock();
+        state.watch.offer();
+        state.reactor = Some(reactor);
+    }
+
+    /// Takes the reactor if it is offered. For an application thread that has nothing to do.
+    pub(super) fn accept(&self) -> Option<R> {
+        let mut state = self.lock();
+        if state.watch.accept() { state.reactor.take() } else { None }
+    }
+
+    /// The worker leaves: whoever has the reactor drops it.
+    pub(super) fn end(&self) {
+        self.lock().watch = Watch::Over;
+        self.changed.notify_all();
+    }
+
+    /// Has the worker left?
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().watch == Watch::Over
+    }
+
+    /// No code of ours panics while it holds the lock: each section is a few stores.
+    fn lock(&self) -> MutexGuard<'_, State<R>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// Where a thread stands between two steps. Each step is one section under the lock, so their orders are all there is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    enum Thread {
+        /// It has nothing to do and takes what is offered.
+        Idle,
+        /// It has the reactor and polls.
+        Leads,
+        /// It is in the application, and has laid the reactor down before.
+        InCall,
+        /// It waits for the deputy.
+        Waits,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    enum Deputy {
+        Sleeps,
+        StandsIn,
+        HandsOut,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    struct World {
+        watch: Watch,
+        /// Where the reactor is: with a thread, with the deputy, or lying.
+        lies: bool,
+        threads: [Thread; 3],
+        deputy: Deputy,
+        may_hand_out: bool,
+    }
+
+    impl World {
+        fn holders(&self) -> usize {
+            let leaders = self.threads.iter().filter(|&&thread| thread == Thread::Leads).count();
+            leaders + usize::from(self.deputy != Deputy::Sleeps) + usize::from(self.lies)
+        }
+
+        /// Every world that one step leads to.
+        fn next(self) -> Vec<Self> {
+            let mut worlds = Vec::new();
+            for index in 0..self.threads.len() {
+                let mut world = self;
+                let thread = &mut world.threads[index];
+                match self.threads[index] {
+                    Thread::Leads => {
+                        world.watch.lay_down();
+                        world.lies = true;
+                        *thread = Thread::InCall;
+                    }
+                    Thread::InCall | Thread::Waits => match world.watch.take_up() {
+                        Back::Yours => {
+                            assert!(self.lies, "{self:?}");
+                            world.lies = false;
+                            *thread = Thread::Leads;
+                        }
+                        Back::Wait => *thread = Thread::Waits,
+                        Back::Resigned => *thread = Thread::Idle,
+                        Back::Over => unreachable!(),
+                    },
+                    Thread::Idle => {
+                        if world.watch.accept() {
+                            assert!(self.lies, "{self:?}");
+                            world.lies = false;
+                            *thread = Thread::Leads;
+                        }
+                    }
+                }
+                worlds.push(world);
+            }
+            let mut world = self;
+            match self.deputy {
+                Deputy::Sleeps => {
+                    if world.watch.relieve() {
+                        assert!(self.lies, "{self:?}");
+                        world.lies = false;
+                        world.deputy = Deputy::StandsIn;
+                    }
+                }
+                Deputy::StandsIn => {
+                    if self.may_hand_out {
+                        let mut other = self;
+                        if other.watch.hand_out() {
+                            other.deputy = Deputy::HandsOut;
+                        }
+                        worlds.push(other);
+                    }
+                    if self.watch == Watch::Recalled {
+                        world.watch.give_back();
+                        world.lies = true;
+                        world.deputy = Deputy::Sleeps;
+                    }
+                }
+                Deputy::HandsOut => {
+                    world.watch.offer();
+                    world.lies = true;
+                    world.deputy = Deputy::Sleeps;
+                }
+            }
+            worlds.push(world);
+            worlds
+        }
+    }
+
+    /// Goes through all worlds that can be reached, and checks each.
+    fn explore(start: World) -> HashSet<World> {
+        let mut seen = HashSet::from([start]);
+        let mut left = vec![start];
+        while let Some(world) = left.pop() {
+            assert_eq!(world.holders(), 1, "the reactor is in one place: {world:?}");
+            let in_charge = |thread: &&Thread| matches!(thread, Thread::InCall | Thread::Waits);
+            assert!(world.threads.iter().filter(in_charge).count() <= 3);
+            let next = world.next();
+            assert!(next.iter().any(|other| *other != world), "everybody waits for somebody else: {world:?}");
+            for other in next {
+                if seen.insert(other) {
+                    left.push(other);
+                }
+            }
+        }
+        seen
+    }
+
+    /// From each world that can be reached, a world that satisfies `goal` can be reached.
+    fn can_always_reach(worlds: &HashSet<World>, goal: impl Fn(&World) -> bool) {
+        let mut good: HashSet<World> = worlds.iter().copied().filter(|world| goal(world)).collect();
+        loop {
+            let before = good.len();
+            let more: Vec<World> =
+                worlds.iter().copied().filter(|world| world.next().iter().any(|next| good.contains(next))).collect();
+            good.extend(more);
+            if good.len() == before {
+                break;
+            }
+        }
+        let stuck: Vec<_> = worlds.difference(&good).collect();
+        assert!(stuck.is_empty(), "from here it cannot be reached: {stuck:?}");
+    }
+
+    #[test]
+    fn one_thread_and_its_deputy_never_both_have_the_reactor_nor_wait_for_each_other() {
+        // The two other threads idle for ever: nothing is offered.
+        let threads = [Thread::Leads, Thread::Idle, Thread::Idle];
+        let start = World { watch: Watch::Leading, lies: false, threads, deputy: Deputy::Sleeps, may_hand_out: false };
+        let worlds = explore(start);
+        assert!(worlds.iter().any(|world| world.threads[0] == Thread::Waits));
+        can_always_reach(&worlds, |world| world.threads[0] == Thread::Leads);
+        can_always_reach(&worlds, |world| world.deputy == Deputy::StandsIn);
+    }
+
+    #[test]
+    fn several_threads_and_the_deputy_never_share_the_reactor_nor_wait_for_each_other() {
+        let threads = [Thread::Idle; 3];
+        let start = World { watch: Watch::Offered, lies: true, threads, deputy: Deputy::Sleeps, may_hand_out: true };
+        let worlds = explore(start);
+        assert!(worlds.iter().any(|world| world.deputy == Deputy::HandsOut));
+        for index in 0..3 {
+            can_always_reach(&worlds, |world| world.threads[index] == Thread::Leads);
+            can_always_reach(&worlds, |world| world.threads[index] == Thread::Idle);
+        }
+    }
+
+    #[test]
+    fn the_deputy_takes_only_what_has_lain_long_enough() {
+        let helm = Helm::leading();
+        assert_eq!(helm.relieve(Monotonic(9)), None::<u8>);
+        helm.lay_down(7_u8, Monotonic(10));
+        assert_eq!(helm.relieve(Monotonic(9)), None);
+        assert_eq!(helm.laid_at(), Some(Monotonic(10)));
+        assert_eq!(helm.relieve(Monotonic(10)), Some(7));
+        assert!(!helm.is_recalled());
+        assert!(matches!(helm.take_up(), Found::Wait));
+        assert!(helm.is_recalled());
+        helm.give_back(7);
+        assert!(matches!(helm.wait(), Found::Reactor(7)));
+        helm.end();
+        assert!(matches!(helm.take_up(), Found::Over));
+    }
+
+    #[test]
+    fn a_leader_whose_work_is_handed_out_leads_no_more() {
+        let helm = Helm::leading();
+        helm.lay_down(7_u8, Monotonic(1));
+        assert_eq!(helm.relieve(Monotonic(1)), Some(7));
+        assert!(helm.hand_out());
+        assert!(matches!(helm.take_up(), Found::Resigned));
+        assert_eq!(helm.accept(), None);
+        helm.offer(7);
+        assert_eq!(helm.accept(), Some(7));
+        assert_eq!(helm.accept(), None);
+    }
+}

@@ -1,0 +1,333 @@
+//! Requests that have been in the application for too long: what is done about them, and when.
+//!
+//! [`Overdue`] decides and is pure: it is told since when a thread has been busy with what, and says the next step. The
+//! reactor takes it: tells the log, answers the client in the application's place, has the worker replaced.
+//!
+//! With `request_timeout` (with one thread `timeout` stands for it) a request is ended. Without it, with several threads,
+//! a request that is older than `timeout` is reported once, and the worker replaced when all its threads are that late,
+//! since Gunicorn's threads may take any time.
+
+use std::borrow::Cow;
+use std::net::Shutdown;
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::Token;
+
+use super::reactor::{Duty, Reactor};
+use crate::app::App;
+use crate::config::Config;
+use crate::ipc::InProgress;
+use crate::logging::access::Entry;
+use crate::sys::{self, Monotonic};
+use crate::{http, logging};
+
+/// How long a request may go on after its thread was interrupted (`request_interrupt`).
+const AFTER_INTERRUPT: Duration = Duration::from_secs(2);
+
+/// Status of the answer to a request that was given up. Source: RFC 9110 §15.6.5.
+const GIVEN_UP: u16 = 504;
+
+/// Decides about requests that take too long.
+#[derive(Debug)]
+pub(super) struct Overdue {
+    /// After so long a request is ended.
+    limit: Option<Duration>,
+    /// After so long a request is reported.
+    report: Option<Duration>,
+    interrupts: bool,
+    threads: Vec<Thread>,
+}
+
+/// What has been done about one thread's request.
+#[derive(Clone, Copy, Debug)]
+struct Thread {
+    /// When the request began that this is about.
+    started: Monotonic,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Fine,
+    Reported,
+    Interrupted { until: Monotonic },
+    GivenUp,
+}
+
+/// What is to be done about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Say in the log that it takes long.
+    Report,
+    /// Have its thread interrupted.
+    Interrupt,
+    /// Answer in its place, and have the worker replaced.
+    GiveUp,
+}
+
+impl Overdue {
+    pub(super) fn new(config: &Config) -> Self {
+        let fine = Thread { started: Monotonic(0), stage: Stage::Fine };
+        let limit = config.request_timeout;
+        let report = if limit.is_none() && config.threads > 1 { config.timeout } else { None };
+        Self { limit, report, interrupts: config.request_interrupt, threads: vec![fine; config.threads] }
+    }
+
+    /// The next step for thread `index`, busy since `started`.
+    fn step(&mut self, index: usize, started: Monotonic, now: Monotonic) -> Option<Step> {
+        let (limit, report, interrupts) = (self.limit, self.report, self.interrupts);
+        let thread = self.threads.get_mut(index)?;
+        if thread.started != started {
+            *thread = Thread { started, stage: Stage::Fine };
+        }
+        let is_over = |time: Option<Duration>| time.is_some_and(|time| now >= started.after(time));
+        let (stage, step) = match thread.stage {
+            Stage::Fine | Stage::Reported if is_over(limit) && interrupts => {
+                (Stage::Interrupted { until: now.after(AFTER_INTERRUPT) }, Step::Interrupt)
+            }
+            Stage::Fine | Stage::Reported if is_over(limit) => (Stage::GivenUp, Step::GiveUp),
+            Stage::Fine if is_over(report) => (Stage::Reported, Step::Report),
+            Stage::Interrupted { until } if now >= until => (Stage::GivenUp, Step::GiveUp),
+            Stage::Fine | Stage::Reported | Stage::Interrupted { .. } | Stage::GivenUp => return None,
+        };
+        thread.stage = stage;
+        Some(step)
+    }
+
+    /// When the next step for thread `index`, busy since `started`, may be due.
+    fn due(&self, index: usize, started: Monotonic) -> Option<Monotonic> {
+        let thread = self.threads.get(index)?;
+        let stage = if thread.started == started { thread.stage } else { Stage::Fine };
+        match stage {
+            Stage::Fine => {
+                let moments = [self.limit, self.report].into_iter().flatten().map(|time| started.after(time));
+                moments.min()
+            }
+            Stage::Reported => self.limit.map(|limit| started.after(limit)),
+            Stage::Interrupted { until } => Some(until),
+            Stage::GivenUp => None,
+        }
+    }
+
+    /// Has thread `index` been given up, while busy since `started`?
+    fn has_given_up(&self, index: usize, started: Monotonic) -> bool {
+        self.threads.get(index).is_some_and(|thread| thread.started == started && thread.stage == Stage::GivenUp)
+    }
+
+    /// Are all threads late, given since when each has been busy?
+    fn are_all_late(&self, busy_since: &[Option<Monotonic>], now: Monotonic) -> bool {
+        let Some(time) = self.report.or(self.limit) else { return false };
+        busy_since.iter().all(|since| since.is_some_and(|since| now >= since.after(time)))
+    }
+}
+
+impl<A: App> Reactor<A> {
+    /// When a request must be looked at; `None`: none can become overdue.
+    pub(super) fn next_overdue(&self) -> Option<Instant> {
+        let config = self.config();
+        if self.duty == Duty::Leading && config.threads == 1 {
+            // The only thread that could be late is the calling one.
+            return None;
+        }
+        let due = |index| self.overdue.due(index, self.line.place(index).running_since()?);
+        let next = (0..config.threads).filter_map(due).min()?;
+        Some(self.shared.epoch.instant(next))
+    }
+
+    /// Does what is due with requests that take too long.
+    pub(super) fn attend_to_calls(&mut self, now: Instant) {
+        if self.next_overdue().is_none_or(|at| at > now) {
+            return;
+        }
+        let moment = self.shared.epoch.monotonic(now);
+        for index in 0..self.config().threads {
+            let place = self.line.place(index);
+            let Some(started) = place.running_since() else { continue };
+            let Some(step) = self.overdue.step(index, started, moment) else { continue };
+            let Some(call) = place.in_progress().filter(|call| call.started == started) else { continue };
+            match step {
+                Step::Report => {
+                    log::warn!("{} (setting timeout); it goes on", describe(&call, moment));
+                    self.log_stacks(&call);
+                }
+                Step::Interrupt => {
+                    log::error!("{}; it is interrupted (setting request_interrupt)", describe(&call, moment));
+                    self.shared.app.interrupt_call(call.thread);
+                }
+                Step::GiveUp => self.give_up(index, &call, moment, now),
+            }
+        }
+        let since: Vec<_> = (0..self.config().threads).map(|index| self.line.place(index).running_since()).collect();
+        if self.overdue.are_all_late(&since, moment) {
+            self.retire();
+        }
+    }
+
+    /// Answers in the application's place, if no byte of its own answer is out, or cuts the connection.
+    fn give_up(&mut self, index: usize, call: &InProgress, moment: Monotonic, now: Instant) {
+        let text = describe(call, moment);
+        logging::critical!("WORKER TIMEOUT (pid:{}): {text} (request_timeout, else timeout)", std::process::id());
+        let descriptor = self.slots.descriptor(Token(call.connection));
+        if self.line.place(index).abandon(call.started) {
+            let mut page = Vec::new();
+            let is_head = call.line.starts_with("HEAD ");
+            http::error_page(GIVEN_UP, http::reason(GIVEN_UP), "", self.date.at(now), is_head, &mut page);
+            if let Some(descriptor) = descriptor {
+                sys::say_last(descriptor, &page);
+            }
+            self.log_given_up(call, page.len(), moment);
+        } else if let Some(descriptor) = descriptor {
+            sys::cut(descriptor, Shutdown::Both);
+        }
+        self.log_stacks(call);
+        self.retire();
+    }
+
+    /// How many threads are busy with a request that was given up.
+    pub(super) fn given_up_count(&self) -> usize {
+        let is_given_up = |index: &usize| {
+            let since = self.line.place(*index).running_since();
+            since.is_some_and(|since| self.overdue.has_given_up(*index, since))
+        };
+        (0..self.config().threads).filter(is_given_up).count()
+    }
+
+    /// The requests that threads are busy with, for the log.
+    pub(super) fn calls_in_progress(&self) -> String {
+        let calls = self.line.exchanges();
+        if calls.is_empty() {
+            return "none".to_owned();
+        }
+        calls.iter().map(|call| format!("{:?}", call.line)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn log_stacks(&self, call: &InProgress) {
+        if let Some(stacks) = self.shared.app.stacks(call.thread) {
+            log::error!("Stacks of worker (pid:{}) during {:?}\n{stacks}", std::process::id(), call.line);
+        }
+    }
+
+    #[allow(clippy::disallowed_methods)] // The wall clock of a log line.
+    fn log_given_up(&mut self, call: &InProgress, body_len: usize, moment: Monotonic) {
+        let Some(log) = &mut self.access else { return };
+        let remote = call.peer.map(|peer| peer.to_string()).unwrap_or_default();
+        let duration = moment.saturating_since(call.started);
+        let (method, target) = call.line.split_once(' ').unwrap_or((&call.line, ""));
+        log.record(&GivenUp { remote, method, target, body_len: body_len as u64, duration }, SystemTime::now());
+    }
+}
+
+/// `GET /path of 127.0.0.1 has been running for 30.0 s`.
+fn describe(call: &InProgress, now: Monotonic) -> String {
+    let peer = call.peer.map_or("a unix socket".to_owned(), |peer| peer.to_string());
+    let age = now.saturating_since(call.started).as_secs_f64();
+    format!("request {:?} of {peer} has been running for {age:.1} s", call.line)
+}
+
+/// A request that was given up, for the access log: its thread has all that is not here.
+struct GivenUp<'a> {
+    remote: String,
+    method: &'a str,
+    target: &'a str,
+    body_len: u64,
+    duration: Duration,
+}
+
+impl Entry for GivenUp<'_> {
+    fn remote_addr(&self) -> &[u8] {
+        self.remote.as_bytes()
+    }
+
+    fn method(&self) -> &[u8] {
+        self.method.as_bytes()
+    }
+
+    fn target(&self) -> &[u8] {
+        self.target.as_bytes()
+    }
+
+    fn path(&self) -> Cow<'_, [u8]> {
+        http::percent_decode(self.target.split('?').next().unwrap_or_default())
+    }
+
+    fn query(&self) -> &[u8] {
+        self.target.split_once('?').map_or(b"", |(_, query)| query.as_bytes())
+    }
+
+    fn protocol(&self) -> &[u8] {
+        b"HTTP/1.1"
+    }
+
+    fn status(&self) -> Option<u16> {
+        Some(GIVEN_UP)
+    }
+
+    fn body_len(&self) -> u64 {
+        self.body_len
+    }
+
+    fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    fn request_field(&self, _name: &str) -> Option<&[u8]> {
+        None
+    }
+
+    fn response_field(&self, _name: &str) -> Option<&[u8]> {
+        None
+    }
+
+    fn variable(&self, _name: &str) -> Option<&[u8]> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn overdue(limit: Option<u64>, report: Option<u64>, interrupts: bool) -> Overdue {
+        let seconds = |time: Option<u64>| time.map(Duration::from_secs);
+        let fine = Thread { started: Monotonic(0), stage: Stage::Fine };
+        Overdue { limit: seconds(limit), report: seconds(report), interrupts, threads: vec![fine; 2] }
+    }
+
+    fn at(seconds: u64) -> Monotonic {
+        Monotonic(0).after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_request_is_given_up_once_when_its_time_is_over() {
+        let mut overdue = overdue(Some(30), None, false);
+        assert_eq!(overdue.due(0, at(100)), Some(at(130)));
+        assert_eq!(overdue.step(0, at(100), at(129)), None);
+        assert_eq!(overdue.step(0, at(100), at(130)), Some(Step::GiveUp));
+        assert_eq!(overdue.step(0, at(100), at(131)), None);
+        assert_eq!(overdue.due(0, at(100)), None);
+        assert!(overdue.has_given_up(0, at(100)));
+        assert!(!overdue.has_given_up(1, at(100)));
+        assert_eq!(overdue.step(0, at(140), at(150)), None, "another request");
+        assert!(!overdue.has_given_up(0, at(140)));
+    }
+
+    #[test]
+    fn a_request_that_is_interrupted_gets_a_moment_to_react() {
+        let mut overdue = overdue(Some(30), None, true);
+        assert_eq!(overdue.step(0, at(0), at(30)), Some(Step::Interrupt));
+        assert_eq!(overdue.due(0, at(0)), Some(at(32)));
+        assert_eq!(overdue.step(0, at(0), at(31)), None);
+        assert_eq!(overdue.step(0, at(0), at(32)), Some(Step::GiveUp));
+    }
+
+    #[test]
+    fn without_a_limit_a_request_is_reported_once() {
+        let mut overdue = overdue(None, Some(30), false);
+        assert_eq!(overdue.step(1, at(0), at(30)), Some(Step::Report));
+        assert_eq!(overdue.step(1, at(0), at(300)), None);
+        assert_eq!(overdue.due(1, at(0)), None);
+        assert!(!overdue.are_all_late(&[None, Some(at(0))], at(300)));
+        assert!(overdue.are_all_late(&[Some(at(270)), Some(at(0))], at(300)));
+        assert!(!overdue.are_all_late(&[Some(at(271)), Some(at(0))], at(300)));
+    }
+}
