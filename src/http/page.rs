@@ -37,6 +37,10 @@ pub fn error_page(
     out.extend_from_slice(SERVER.as_bytes());
     out.extend_from_slice(b"\r\nDate: ");
     out.extend_from_slice(date);
+    if code == 503 {
+        // The server is at its limits for a moment, not for a time that it could tell.
+        out.extend_from_slice(b"\r\nRetry-After: 1");
+    }
     out.extend_from_slice(b"\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: ");
     push_number(body_len as u64, out);
     out.extend_from_slice(b"\r\n\r\n");

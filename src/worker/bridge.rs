@@ -43,8 +43,12 @@ pub(super) struct Bridge<A: App> {
 }
 
 struct Queue<A: App> {
-    jobs: VecDeque<Job<A>>,
+    /// Each with the moment at which it was queued.
+    jobs: VecDeque<(Job<A>, Instant)>,
+    /// Threads that wait for something to do.
     idle_threads: usize,
+    /// Threads that have been woken and are on their way: they may have to wait for the interpreter.
+    rising_threads: usize,
     threads: usize,
 }
 
@@ -59,8 +63,6 @@ pub(super) enum Work<A: App> {
     Job(Job<A>),
     /// Drive the reactor.
     Lead(Box<Reactor<A>>),
-    /// The worker leaves.
-    Leave,
 }
 
 impl<A: App> Bridge<A> {
@@ -77,7 +79,7 @@ impl<A: App> Bridge<A> {
             helm,
             alarm,
             waker,
-            queue: Mutex::new(Queue { jobs: VecDeque::new(), idle_threads: 0, threads }),
+            queue: Mutex::new(Queue { jobs: VecDeque::new(), idle_threads: 0, rising_threads: 0, threads }),
             changed: Condvar::new(),
             tray: Mutex::new(Tray { done: Vec::new(), notices: Notices::default() }),
             has_mail: AtomicBool::new(false),
@@ -87,43 +89,56 @@ impl<A: App> Bridge<A> {
         })
     }
 
-    /// What an idle application thread can do at once.
+    /// What an application thread can do at once. Called attached: a request is not taken by a thread that cannot run it yet.
     pub(super) fn look_for_work(&self) -> Option<Work<A>> {
-        if let Some(job) = lock(&self.queue).jobs.pop_front() {
+        if let Some((job, _)) = lock(&self.queue).jobs.pop_front() {
             return Some(Work::Job(job));
         }
         self.helm.accept().map(Work::Lead)
     }
 
-    /// Waits for something to do. Called detached. [`Work::Leave`] counts the thread out.
-    pub(super) fn wait_for_work(&self) -> Work<A> {
+    /// Waits until [`Bridge::look_for_work`] may find something. Called detached. `false`: the worker leaves, and the thread
+    /// is counted out.
+    pub(super) fn wait_for_work(&self) -> bool {
         let mut queue = lock(&self.queue);
-        loop {
-            if let Some(job) = queue.jobs.pop_front() {
-                return Work::Job(job);
-            }
-            if let Some(reactor) = self.helm.accept() {
-                return Work::Lead(reactor);
-            }
+        queue.idle_threads += 1;
+        while queue.jobs.len() <= queue.rising_threads && !self.helm.is_offered() {
             if self.helm.is_over() {
+                queue.idle_threads -= 1;
                 queue.threads -= 1;
                 self.changed.notify_all();
-                return Work::Leave;
+                return false;
             }
-            queue.idle_threads += 1;
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            queue.idle_threads -= 1;
         }
+        queue.idle_threads -= 1;
+        queue.rising_threads += 1;
+        true
+    }
+
+    /// A thread that [`Bridge::wait_for_work`] has sent off is attached.
+    pub(super) fn note_risen(&self) {
+        lock(&self.queue).rising_threads -= 1;
     }
 
     /// How many application threads wait for something to do and will not get a request that is queued already.
     pub(super) fn idle_threads(&self) -> usize {
         let queue = lock(&self.queue);
-        queue.idle_threads.saturating_sub(queue.jobs.len())
+        (queue.idle_threads + queue.rising_threads).saturating_sub(queue.jobs.len())
+    }
+
+    /// Gives the reactor those requests back that were queued before `before` and that no thread has taken: somebody holds
+    /// the interpreter.
+    pub(super) fn take_back(&self, reactor: &mut Reactor<A>, before: Instant) {
+        let mut queue = lock(&self.queue);
+        let stale = queue.jobs.iter().take_while(|(_, queued)| *queued < before).count();
+        for (job, _) in queue.jobs.drain(..stale).rev() {
+            reactor.make_ready_again(job);
+        }
     }
 
     /// Queues up to `most` of the requests that are ready, and wakes as many threads as can be of use.
-    pub(super) fn hand_over(&self, reactor: &mut Reactor<A>, most: usize) {
+    pub(super) fn hand_over(&self, reactor: &mut Reactor<A>, most: usize, now: Instant) {
         if reactor.ready_count() == 0 || most == 0 {
             return;
         }
@@ -132,7 +147,7 @@ impl<A: App> Bridge<A> {
         while count < most
             && let Some(job) = reactor.next_request()
         {
-            queue.jobs.push_back(job);
+            queue.jobs.push_back((job, now));
             count += 1;
         }
         let useful = queue.jobs.len().min(queue.idle_threads);

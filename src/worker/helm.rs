@@ -246,6 +246,11 @@ impl<R> Helm<R> {
         self.changed.notify_all();
     }
 
+    /// Does the reactor lie there for any application thread?
+    pub(super) fn is_offered(&self) -> bool {
+        self.lock().watch == Watch::Offered
+    }
+
     /// Has the worker left?
     pub(super) fn is_over(&self) -> bool {
         self.lock().watch == Watch::Over

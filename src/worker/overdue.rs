@@ -114,9 +114,9 @@ impl Overdue {
         self.threads.get(index).is_some_and(|thread| thread.started == started && thread.stage == Stage::GivenUp)
     }
 
-    /// Are all threads late, given since when each has been busy?
+    /// Are all threads late, given since when each has been busy? Where there is a limit it says what to do.
     fn are_all_late(&self, busy_since: &[Option<Monotonic>], now: Monotonic) -> bool {
-        let Some(time) = self.report.or(self.limit) else { return false };
+        let Some(time) = self.report else { return false };
         busy_since.iter().all(|since| since.is_some_and(|since| now >= since.after(time)))
     }
 }

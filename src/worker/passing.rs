@@ -28,11 +28,11 @@ impl<A: App> Reactor<A> {
     pub(super) fn tell_siblings(&mut self, is_waiting: bool) {
         let is_free = is_waiting && self.ready.is_empty() && self.has_free_thread();
         let Some(siblings) = &mut self.siblings else { return };
-        if self.drain.is_some() {
-            return;
-        }
         if self.ready.is_empty() || self.duty == Duty::Leading {
             siblings.flag(false);
+        }
+        if self.drain.is_some() {
+            return;
         }
         if !is_free {
             return siblings.say_busy();

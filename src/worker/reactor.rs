@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::bridge::Job;
 use super::budget::Budget;
 use super::complaints::Complaints;
 use super::connection::{Connection, Phase};
@@ -372,6 +373,14 @@ impl<A: App> Reactor<A> {
                 return Some((token, connection));
             }
         }
+    }
+
+    /// Takes a connection back that was given away and for which the application has not run.
+    pub(super) fn make_ready_again(&mut self, (token, connection): Job<A>) {
+        let until = self.config().queue_timeout.zip(connection.ready_since).map(|(time, since)| since + time);
+        self.slots.put(token, connection);
+        self.set_deadline(token, until);
+        self.ready.push_front(token);
     }
 
     /// Takes a connection back after the application has run for it.

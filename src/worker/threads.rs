@@ -36,6 +36,10 @@ const COMPUTING: Duration = Duration::from_millis(20);
 /// How long a leader is watched before it is said to compute or to wait.
 const SAMPLE: Duration = Duration::from_micros(500);
 
+/// A request that was queued so long ago and that no thread has taken may go to a sibling after all: a thread that calls C
+/// code may hold the interpreter for any time.
+const STALE: Duration = Duration::from_millis(20);
+
 /// Does the leader that is in the application compute, or does it wait for something?
 pub(super) struct Effort {
     began: Instant,
@@ -99,10 +103,7 @@ pub(super) fn run<A: App>(app: &Arc<A>, reactor: Box<Reactor<A>>, bridge: &Arc<B
 fn serve<A: App>(bridge: &Arc<Bridge<A>>, index: usize, caller: &mut dyn Caller<A>) {
     let mut post = Post::new(&bridge.shared.line, index);
     loop {
-        let mut work = bridge.look_for_work();
-        if work.is_none() {
-            caller.detached(&mut || work = Some(bridge.wait_for_work()));
-        }
+        let work = bridge.look_for_work();
         match work {
             Some(Work::Job((token, mut connection))) => {
                 post.watched = Watched::Yes;
@@ -116,7 +117,14 @@ fn serve<A: App>(bridge: &Arc<Bridge<A>>, index: usize, caller: &mut dyn Caller<
                 bridge.put_back((token, connection));
             }
             Some(Work::Lead(reactor)) => lead(bridge, reactor, &mut post, caller),
-            Some(Work::Leave) | None => return,
+            None => {
+                let mut is_wanted = false;
+                caller.detached(&mut || is_wanted = bridge.wait_for_work());
+                if !is_wanted {
+                    return;
+                }
+                bridge.note_risen();
+            }
         }
     }
 }
@@ -150,7 +158,13 @@ pub(super) fn hand_out<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor
         reactor.set_free_threads(idle);
         // With siblings nothing is queued beyond what threads can run at once: the rest may yet go to one that is idle.
         let most = if reactor.has_siblings() { idle } else { usize::MAX };
-        bridge.hand_over(&mut reactor, most);
+        bridge.hand_over(&mut reactor, most, now);
+        if reactor.has_siblings()
+            && let Some(before) = now.checked_sub(STALE)
+        {
+            bridge.take_back(&mut reactor, before);
+            reactor.look_again_at(now + STALE);
+        }
         reactor.pass_on(now);
         if !bridge.shared.app.spreads() && review.finds_short_calls(&reactor, now) {
             reactor = match bridge.offer(reactor) {

@@ -49,16 +49,19 @@ class Mark:
 
 
 def access_lines(server: Server, tag: str) -> list[str]:
-    """`STATUS BYTES` for each line of the access log about that request, once the line of a later one is there."""
+    """`STATUS BYTES` for each line of the access log about that request, once it and the line of a later one are there.
+
+    Another thread may answer the later one while the application still has to end the first.
+    """
     last = fresh_tag()
     server.get(f"/pid?{last}")
     path = server.folder / "access.log"
 
     def written() -> str | None:
         text = path.read_text() if path.exists() else ""
-        return text if last in text else None
+        return text if last in text and tag in text else None
 
-    lines = wait_for(written, "the access line of a later request").splitlines()
+    lines = wait_for(written, "the access lines of this request and of a later one").splitlines()
     return [line.rpartition("HTTP/1.1 ")[2] for line in lines if tag in line]
 
 
