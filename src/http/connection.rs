@@ -305,6 +305,11 @@ impl Connection {
         self.answer.is_bodyless()
     }
 
+    /// The status of the answer to the request at hand, once its head was sent.
+    pub fn answered_status(&self) -> Option<u16> {
+        self.answer.code()
+    }
+
     /// Whether the client has said that this request is its last: it will send nothing more.
     pub fn is_last_request(&self) -> bool {
         !self.parts.meaning.persists

@@ -123,6 +123,26 @@ impl<'a> Head<'a> {
         text(self.parts.line.method.of(self.bytes))
     }
 
+    /// As [`Head::method`], as bytes: a text costs a check of each.
+    pub fn raw_method(&self) -> &'a [u8] {
+        self.parts.line.method.of(self.bytes)
+    }
+
+    /// As [`Head::target`], as bytes.
+    pub fn raw_target(&self) -> &'a [u8] {
+        self.parts.line.target.of(self.bytes)
+    }
+
+    /// As [`Head::path`], as bytes.
+    pub fn raw_path(&self) -> &'a [u8] {
+        self.parts.line.path.map_or(b"/", |span| span.of(self.bytes))
+    }
+
+    /// As [`Head::query`], as bytes.
+    pub fn raw_query(&self) -> &'a [u8] {
+        self.parts.line.query.of(self.bytes)
+    }
+
     pub(super) fn method_kind(&self) -> MethodKind {
         self.parts.line.method_kind
     }

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-/// The bytes that `text` stands for. A `%` without two hex digits behind it stands for itself.
+/// The bytes that `bytes` stand for. A `%` without two hex digits behind it stands for itself.
 ///
 /// Source: RFC 3986 §2.1; PEP 3333 wants `PATH_INFO` decoded.
-pub fn percent_decode(text: &str) -> Cow<'_, [u8]> {
-    let bytes = text.as_bytes();
+pub fn percent_decode(bytes: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = bytes.iter().position(|&byte| byte == b'%') else { return Cow::Borrowed(bytes) };
     let mut decoded = bytes[..first].to_vec();
     let mut rest = &bytes[first..];
@@ -36,7 +35,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, want: &[u8]) {
-        assert_eq!(&*percent_decode(text), want, "{text}");
+        assert_eq!(&*percent_decode(text.as_bytes()), want, "{text}");
     }
 
     #[test]

@@ -139,6 +139,7 @@ pub(super) struct Answer {
     stage: Stage,
     keeps_alive: bool,
     is_bodyless: bool,
+    code: Option<u16>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -165,6 +166,11 @@ impl Answer {
             Stage::Complete | Stage::Bodyless | Stage::Length(0) => true,
             Stage::AwaitHead | Stage::Length(_) | Stage::Chunked | Stage::UntilClose => false,
         }
+    }
+
+    /// The status, once the head was sent.
+    pub(super) fn code(&self) -> Option<u16> {
+        self.code
     }
 
     pub(super) fn is_bodyless(&self) -> bool {
@@ -207,6 +213,7 @@ impl Answer {
             return Err(SendError::OutOfTurn);
         }
         let code = status(response.status).map_err(SendError::Status)?;
+        self.code = Some(code);
         let fields = response.fields;
         self.stage = framing(code, response, request);
         self.is_bodyless = self.stage == Stage::Bodyless;

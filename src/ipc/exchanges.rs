@@ -95,14 +95,14 @@ impl Place {
     }
 
     /// The application is called now. `method` and `target` as received; `connection`: a number of the caller's.
-    pub fn begin(&self, method: &str, target: &str, peer: Option<IpAddr>, connection: usize, now: Monotonic) {
+    pub fn begin(&self, method: &[u8], target: &[u8], peer: Option<IpAddr>, connection: usize, now: Monotonic) {
         let sequence = self.word(SEQUENCE).load(Relaxed);
         self.word(SEQUENCE).store(sequence.wrapping_add(1), Relaxed);
         fence(Release);
         self.word(STARTED).store(now.0, Relaxed);
         self.word(CONNECTION).store(connection as u64, Relaxed);
         self.write_peer(peer);
-        self.write_line(method.as_bytes(), target.as_bytes());
+        self.write_line(method, target);
         self.word(WAITING).store(0, Relaxed);
         self.word(STATE).store(RUNNING, Relaxed);
         self.word(SEQUENCE).store(sequence.wrapping_add(2), Release);
@@ -215,18 +215,21 @@ impl Place {
     }
 
     fn write_line(&self, method: &[u8], target: &[u8]) {
-        let mut text = [0; MOST_TEXT];
-        let parts = [method, b" ", target];
-        let mut len = 0;
-        for part in parts {
-            let count = part.len().min(MOST_TEXT - len);
-            text[len..len + count].copy_from_slice(&part[..count]);
-            len += count;
+        // Whole words, put together as the bytes come: most lines have one or two.
+        let (mut word, mut filled, mut index, mut len) = ([0; 8], 0, TEXT, 0);
+        for &byte in method.iter().chain(b" ").chain(target).take(MOST_TEXT) {
+            word[filled] = byte;
+            filled += 1;
+            len += 1;
+            if filled == word.len() {
+                self.word(index).store(u64::from_ne_bytes(word), Relaxed);
+                (index, filled) = (index + 1, 0);
+            }
         }
-        for (index, bytes) in text[..len.next_multiple_of(8)].as_chunks::<8>().0.iter().enumerate() {
-            self.word(TEXT + index).store(u64::from_ne_bytes(*bytes), Relaxed);
+        if filled > 0 {
+            self.word(index).store(u64::from_ne_bytes(word), Relaxed);
         }
-        self.word(LEN).store(len as u64, Relaxed);
+        self.word(LEN).store(len, Relaxed);
     }
 
     fn read_line(&self) -> String {
@@ -280,7 +283,7 @@ mod tests {
             ("DELETE", "/a/b?c=d", Some("2001:db8::1".parse().unwrap())),
             ("GET", "/seven", None),
         ] {
-            place.begin(method, target, peer, 3, Monotonic(5));
+            place.begin(method.as_bytes(), target.as_bytes(), peer, 3, Monotonic(5));
             let found = place.in_progress().unwrap();
             assert_eq!(found.line, format!("{method} {target}"));
             assert_eq!((found.peer, found.started), (peer, Monotonic(5)));
@@ -293,7 +296,7 @@ mod tests {
     #[test]
     fn a_long_target_is_cut() {
         let place = place();
-        place.begin("GET", &"/x".repeat(1000), None, 0, Monotonic(1));
+        place.begin(b"GET", "/x".repeat(1000).as_bytes(), None, 0, Monotonic(1));
         let line = place.in_progress().unwrap().line;
         assert_eq!(line.len(), MOST_TEXT);
         assert!(line.starts_with("GET /x/x"));
@@ -302,11 +305,11 @@ mod tests {
     #[test]
     fn an_exchange_is_answered_by_one_side_only() {
         let place = place();
-        place.begin("GET", "/", None, 0, Monotonic(1));
+        place.begin(b"GET", b"/", None, 0, Monotonic(1));
         assert_eq!(place.answer(Watched::Yes), Ok(()));
         assert!(!place.abandon(Monotonic(1)), "its answer is on its way");
         assert!(!place.end(Watched::Yes));
-        place.begin("GET", "/", None, 0, Monotonic(2));
+        place.begin(b"GET", b"/", None, 0, Monotonic(2));
         assert!(!place.abandon(Monotonic(1)), "that was another one");
         assert_eq!(place.hold(Watched::Yes), Ok(()));
         assert!(!place.abandon(Monotonic(2)), "an interim answer is on its way");
@@ -320,7 +323,7 @@ mod tests {
     #[test]
     fn time_spent_waiting_for_the_client_does_not_count() {
         let place = place();
-        place.begin("GET", "/", None, 0, Monotonic(100));
+        place.begin(b"GET", b"/", None, 0, Monotonic(100));
         place.wait(None);
         assert!(place.in_progress().unwrap().is_waiting);
         place.wait(Some(30));

@@ -33,19 +33,19 @@ impl<A: App> Entry for Ended<'_, A> {
     }
 
     fn method(&self) -> &[u8] {
-        self.head.method().as_bytes()
+        self.head.raw_method()
     }
 
     fn target(&self) -> &[u8] {
-        self.head.target().as_bytes()
+        self.head.raw_target()
     }
 
     fn path(&self) -> Cow<'_, [u8]> {
-        http::percent_decode(self.head.path())
+        http::percent_decode(self.head.raw_path())
     }
 
     fn query(&self) -> &[u8] {
-        self.head.query().as_bytes()
+        self.head.raw_query()
     }
 
     fn protocol(&self) -> &[u8] {

@@ -39,9 +39,9 @@ pub(super) struct Standby<A: App> {
     /// May it leave at all?
     may_leave: bool,
     /// When the alarm was put off last.
-    armed_at: Option<Instant>,
+    armed_at: Option<Monotonic>,
     fast_calls: u32,
-    fast_since: Option<Instant>,
+    fast_since: Option<Monotonic>,
     _app: std::marker::PhantomData<fn() -> A>,
 }
 
@@ -68,11 +68,11 @@ impl<A: App> Standby<A> {
     }
 
     /// The leader is about to call the application: puts the alarm off, if it is time to.
-    pub(super) fn get_ready(&mut self, bridge: &Bridge<A>, now: Instant) -> Watched {
+    pub(super) fn get_ready(&mut self, bridge: &Bridge<A>, now: Monotonic) -> Watched {
         if !self.is_there {
             return Watched::No;
         }
-        if self.armed_at.is_none_or(|at| now.saturating_duration_since(at) >= THRESHOLD / 2) {
+        if self.armed_at.is_none_or(|at| now >= at.after(THRESHOLD / 2)) {
             self.armed_at = Some(now);
             bridge.alarm.set(THRESHOLD);
         }
@@ -80,11 +80,11 @@ impl<A: App> Standby<A> {
     }
 
     /// A call has ended: the deputy leaves or comes back, as calls are.
-    pub(super) fn note(&mut self, bridge: &Arc<Bridge<A>>, called: Instant, ended: Instant) {
+    pub(super) fn note(&mut self, bridge: &Arc<Bridge<A>>, called: Monotonic, ended: Monotonic) {
         if !self.may_leave {
             return;
         }
-        if ended.saturating_duration_since(called) >= THRESHOLD {
+        if ended >= called.after(THRESHOLD) {
             self.fast_calls = 0;
             self.fast_since = None;
             if !self.is_there
@@ -97,7 +97,7 @@ impl<A: App> Standby<A> {
         self.fast_calls = self.fast_calls.saturating_add(1);
         if self.is_there
             && self.fast_calls >= FAST_CALLS
-            && ended.saturating_duration_since(*self.fast_since.get_or_insert(called)) >= FAST_TIME
+            && ended >= self.fast_since.get_or_insert(called).after(FAST_TIME)
         {
             self.is_there = false;
             self.dismissed.store(true, Relaxed);

@@ -13,8 +13,9 @@ use super::date::Date;
 use super::running::{Running, Stage};
 use super::{Shared, identity};
 use crate::app::{App, Caller, Failure};
+use crate::http;
 use crate::ipc::{Place, Watched, WorkerLine};
-use crate::{http, sys};
+use crate::sys::{self, Monotonic};
 
 /// A request that has waited longer than this for a thread is not run if its client has hung up meanwhile. Before that
 /// half-closed clients get the benefit of the doubt: some legal ones end their side and read on.
@@ -39,7 +40,7 @@ impl Post {
 }
 
 /// Runs the application for the request that `connection` holds, to the end of the exchange on the application's side.
-/// Returns when that was.
+/// Returns when that was. `now` and `moment` are the same, on both clocks.
 ///
 /// Afterwards the connection has its answer queued or written, or is marked as failed.
 pub(super) fn run<A: App>(
@@ -49,6 +50,7 @@ pub(super) fn run<A: App>(
     shared: &Shared<A>,
     post: &mut Post,
     now: Instant,
+    moment: Monotonic,
 ) -> Instant {
     let waited = connection.ready_since.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
     connection.exchange.queued = waited;
@@ -60,7 +62,7 @@ pub(super) fn run<A: App>(
     let head = connection.http.head();
     connection.exchange.client = identity::client(head, &connection.origin, &shared.config);
     let peer = connection.client_address();
-    post.place.begin(head.method(), head.target(), peer, token.0, shared.epoch.monotonic(now));
+    post.place.begin(head.raw_method(), head.raw_target(), peer, token.0, moment);
     let mut running = Running::new(connection, shared, post, now);
     let result = caller.call(&mut running);
     let stage = running.stage();

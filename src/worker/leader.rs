@@ -79,8 +79,9 @@ impl<A: App> Leader<'_, A> {
 
     /// Runs what is ready now; what gets ready meanwhile (pipelined requests) waits for the next round.
     fn run_requests(&mut self, mut reactor: Box<Reactor<A>>, caller: &mut dyn Caller<A>) -> Batch<A> {
+        let count = reactor.ready_count();
         let mut looked_at = None;
-        for _ in 0..reactor.ready_count() {
+        for _ in 0..count {
             let Some(job) = reactor.next_request() else { break };
             let now;
             (reactor, now) = match self.run_request(reactor, job, caller) {
@@ -88,7 +89,7 @@ impl<A: App> Leader<'_, A> {
                 Err(left) => return Batch::Left(left),
             };
             let mut turn = self.hear(&mut reactor, caller, now);
-            if turn == Turn::GoOn && now.duration_since(*looked_at.get_or_insert(now)) > LONG_BATCH {
+            if count > 1 && turn == Turn::GoOn && now > *looked_at.get_or_insert(now) + LONG_BATCH {
                 looked_at = Some(now);
                 turn = reactor.read_orders(now).map_or(Turn::GoOn, Turn::Leave);
             }
@@ -109,24 +110,26 @@ impl<A: App> Leader<'_, A> {
         (token, mut connection): Job<A>,
         caller: &mut dyn Caller<A>,
     ) -> Result<(Box<Reactor<A>>, Instant), Left<A>> {
-        let called = Instant::now();
-        let shared = self.bridge.shared.clone();
-        reactor.beat_in_application(shared.epoch.monotonic(called));
+        let now = Instant::now();
+        let shared = &self.bridge.shared;
+        let called = shared.epoch.monotonic(now);
+        reactor.beat_in_application(called);
         self.post.watched = self.standby.get_ready(self.bridge, called);
         if self.post.watched == Watched::No {
-            let ended = exchange::run(token, &mut connection, caller, &shared, self.post, called);
+            let ended = exchange::run(token, &mut connection, caller, shared, self.post, now, called);
             reactor.give_back(token, connection, ended);
-            self.standby.note(self.bridge, called, ended);
+            self.standby.note(self.bridge, called, shared.epoch.monotonic(ended));
             return Ok((reactor, ended));
         }
-        self.bridge.helm.lay_down(reactor, shared.epoch.monotonic(called));
-        let ended = exchange::run(token, &mut connection, caller, &shared, self.post, called);
+        self.bridge.helm.lay_down(reactor, called);
+        let ended = exchange::run(token, &mut connection, caller, shared, self.post, now, called);
         match self.bridge.take_up(caller) {
             Found::Reactor(mut reactor) => {
-                let now = if ended.duration_since(called) > LONG_BATCH { Instant::now() } else { ended };
+                let back = shared.epoch.monotonic(ended);
+                let now = if back > called.after(LONG_BATCH) { Instant::now() } else { ended };
                 reactor.set_duty(Duty::Leading);
                 reactor.give_back(token, connection, now);
-                self.standby.note(self.bridge, called, ended);
+                self.standby.note(self.bridge, called, back);
                 match reactor.take_ended() {
                     Some(ended) => Err(Left::Worker(Ok(ended), Some(reactor))),
                     None => Ok((reactor, now)),

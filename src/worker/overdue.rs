@@ -247,7 +247,7 @@ impl Entry for GivenUp<'_> {
     }
 
     fn path(&self) -> Cow<'_, [u8]> {
-        http::percent_decode(self.target.split('?').next().unwrap_or_default())
+        http::percent_decode(self.target.split('?').next().unwrap_or_default().as_bytes())
     }
 
     fn query(&self) -> &[u8] {

@@ -13,7 +13,7 @@ use super::exchange::{Post, request_line};
 use super::output::Flushed;
 use super::receiving::Receiving;
 use crate::app::{self, App, Body, Client, Flush, Gone, Origin, Part, Refusal, Room};
-use crate::http::{self, Fields, Head, Outgoing, Persistence, Response, SendError, Version};
+use crate::http::{Fields, Head, Outgoing, Persistence, Response, SendError, Version};
 use crate::sys::{self, Interest};
 
 /// How long a thread waits for a client at a time, before it looks for signals. Short enough for any `timeout`.
@@ -110,7 +110,7 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         let persistence = if may_keep_alive { Persistence::Allow } else { Persistence::Close };
         let response = Response { status, fields, length, date: self.post.date.at(self.now), persistence };
         let sent = connection.output.append(|out| connection.http.send(Outgoing::Head(&response), out));
-        connection.exchange.status = http::status(status).ok();
+        connection.exchange.status = connection.http.answered_status();
         if self.shared.logs_access {
             connection.exchange.fields.clear();
             connection.exchange.fields.extend_from_slice(fields.lines());

@@ -107,8 +107,10 @@ fn serve<A: App>(bridge: &Arc<Bridge<A>>, index: usize, caller: &mut dyn Caller<
         match work {
             Some(Work::Job((token, mut connection))) => {
                 post.watched = Watched::Yes;
+                let now = Instant::now();
+                let moment = bridge.shared.epoch.monotonic(now);
                 let run = AssertUnwindSafe(|| {
-                    exchange::run(token, &mut connection, caller, &bridge.shared, &mut post, Instant::now());
+                    exchange::run(token, &mut connection, caller, &bridge.shared, &mut post, now, moment);
                 });
                 if catch_unwind(run).is_err() {
                     // A bug of ours, and the hook has printed it. It costs this connection, not the thread.

@@ -56,6 +56,13 @@ impl Template {
         }
         entries.set_item("SERVER_SOFTWARE", &server.software)?;
         entries.set_item("SCRIPT_NAME", &server.script_name)?;
+        entries.set_item(intern!(py, "SERVER_PROTOCOL"), intern!(py, "HTTP/1.1"))?;
+        entries.set_item(intern!(py, "QUERY_STRING"), "")?;
+        // Of every request, and set for each: with these the copy has room for the fields of most requests, and a table
+        // that grows is built anew.
+        for key in ["REQUEST_METHOD", "PATH_INFO", "RAW_URI", "REQUEST_URI"] {
+            entries.set_item(PyString::intern(py, key), py.None())?;
+        }
         // Of requests without a body: it has no state, so one serves all.
         entries.set_item("wsgi.input", Bound::new(py, Input::empty())?)?;
         Ok(Self { entries: entries.unbind(), script_name: server.script_name.clone() })
@@ -138,38 +145,36 @@ fn add_client(environ: &Bound<'_, PyDict>, client: app::Client) -> PyResult<()> 
 
 fn add_request(environ: &Bound<'_, PyDict>, head: Head<'_>, script_name: &str) -> Result<(), Unfit> {
     let py = environ.py();
-    let method = match head.method() {
-        "GET" => intern!(py, "GET").clone(),
-        "POST" => intern!(py, "POST").clone(),
-        "HEAD" => intern!(py, "HEAD").clone(),
-        other => strings::native(py, other.as_bytes())?,
+    let method = match head.raw_method() {
+        b"GET" => intern!(py, "GET").clone(),
+        b"POST" => intern!(py, "POST").clone(),
+        b"HEAD" => intern!(py, "HEAD").clone(),
+        other => strings::native(py, other)?,
     };
     environ.set_item(intern!(py, "REQUEST_METHOD"), method)?;
-    let protocol = match head.version() {
-        http::Version::Http11 => intern!(py, "HTTP/1.1"),
-        http::Version::Http10 => intern!(py, "HTTP/1.0"),
-    };
-    environ.set_item(intern!(py, "SERVER_PROTOCOL"), protocol)?;
-    let target = strings::native(py, head.target().as_bytes())?;
+    if head.version() == http::Version::Http10 {
+        environ.set_item(intern!(py, "SERVER_PROTOCOL"), intern!(py, "HTTP/1.0"))?;
+    }
+    let target = strings::native(py, head.raw_target())?;
     let path = if script_name.is_empty() {
-        head.path()
+        head.raw_path()
     } else {
         // The raw path, since what is mounted may hold an escaped slash.
-        let rest = head.path().strip_prefix(script_name);
+        let rest = head.raw_path().strip_prefix(script_name.as_bytes());
         // RFC 3875 §4.1.5: what is left is empty or begins with a slash; `/shopping` is not in `/shop`.
-        rest.filter(|rest| rest.is_empty() || rest.starts_with('/') || script_name.ends_with('/')).ok_or_else(|| {
-            log::error!("request path {:?} does not start with SCRIPT_NAME {script_name:?}", head.path());
-            Unfit::Status(500)
-        })?
+        rest.filter(|rest| rest.is_empty() || rest.starts_with(b"/") || script_name.ends_with('/')).ok_or_else(
+            || {
+                log::error!("request path {:?} does not start with SCRIPT_NAME {script_name:?}", head.path());
+                Unfit::Status(500)
+            },
+        )?
     };
-    let plain_target = path.len() == head.target().len() && !path.contains('%');
+    let plain_target = path.len() == head.raw_target().len() && !path.contains(&b'%');
     let path_info = if plain_target { target.clone() } else { strings::native(py, &http::percent_decode(path))? };
     environ.set_item(intern!(py, "PATH_INFO"), path_info)?;
-    let query = match head.query() {
-        "" => intern!(py, "").clone(),
-        query => strings::native(py, query.as_bytes())?,
-    };
-    environ.set_item(intern!(py, "QUERY_STRING"), query)?;
+    if !head.raw_query().is_empty() {
+        environ.set_item(intern!(py, "QUERY_STRING"), strings::native(py, head.raw_query())?)?;
+    }
     environ.set_item(intern!(py, "RAW_URI"), &target)?;
     environ.set_item(intern!(py, "REQUEST_URI"), target)?;
     Ok(())
@@ -197,7 +202,7 @@ fn add_fields(environ: &Bound<'_, PyDict>, head: Head<'_>, tools: &mut Tools) ->
         slot.trim();
     }
     // The authority of an absolute-form target; a Host field beside it says the same, or the request was refused.
-    if !head.target().starts_with('/')
+    if !head.raw_target().starts_with(b"/")
         && let Some(host) = head.host()
     {
         environ.set_item(intern!(py, "HTTP_HOST"), strings::native(py, host)?)?;
