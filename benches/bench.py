@@ -137,7 +137,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peers", type=words, metavar="NAMES", help=f"servers, of: {', '.join(known)}")
     parser.add_argument("--rounds", type=positive, default=5, metavar="N", help="rounds per server (default 5)")
     parser.add_argument("--seconds", type=positive, default=2, metavar="S", help="length of a round (default 2)")
-    parser.add_argument("--warmup", type=natural, default=1, metavar="S", help="load before each round (default 1)")
+    parser.add_argument("--warmup", type=natural, default=3, metavar="S", help="load before each round (default 3)")
     parser.add_argument("--cpus", type=pair, default=default_cpus(), metavar="A,B", help="server's CPU, wrk's CPU")
     parser.add_argument("--wheel", type=Path, metavar="PATH", help="default: the newest of target/wheels")
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="makes the virtual environment")

@@ -89,10 +89,10 @@ impl Siblings {
         self.others.iter().any(|(other, line)| *other == id && reserve(line, most))
     }
 
-    /// The idle sibling with the fewest connections, and how many these are.
-    pub fn emptiest_idle(&self) -> Option<(u16, u64)> {
-        let idle = self.others.iter().filter(|(_, line)| line.availability().load(Relaxed) == IDLE);
-        idle.map(|(id, line)| (*id, line.connections())).min_by_key(|(_, count)| *count)
+    /// The serving sibling with the fewest connections, and how many these are.
+    pub fn emptiest(&self) -> Option<(u16, u64)> {
+        let serving = self.others.iter().filter(|(_, line)| is_serving(line));
+        serving.map(|(id, line)| (*id, line.connections())).min_by_key(|(_, count)| *count)
     }
 
     /// Is any sibling serving?
@@ -193,7 +193,7 @@ mod tests {
         family[1].say_idle();
         family[1].line.set_connections(10);
         assert_eq!(family[0].reserve(10), None);
-        assert_eq!(family[0].emptiest_idle(), Some((1, 10)));
+        assert_eq!(family[0].emptiest(), Some((1, 10)));
         assert_eq!(family[0].reserve(11), Some(1));
     }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
+use super::hung;
 use super::pidfile::Pidfile;
 use super::supervisor::{
     self, Berth, BootFailure, Fact, Generation, Level, Order, Pid, Plan, Signal, Supervisor, Word,
@@ -285,6 +286,11 @@ impl<'a> Master<'a> {
                     None
                 }
                 Order::Kill { pid, signal } => {
+                    if signal == sys::SIGABRT
+                        && let Some(hand) = self.workers.get(&pid.0)
+                    {
+                        hung::report(pid.0, &hand.line);
+                    }
                     // A worker that has just died is reaped in the next round.
                     let _ = sys::kill(pid.0, signal);
                     None

@@ -30,7 +30,7 @@ pub(super) struct Stacks(Mutex<File>);
 impl Stacks {
     /// Sets the handler. Errors: no descriptors left, or the interpreter has no faulthandler.
     pub(super) fn install(py: Python<'_>) -> PyResult<Self> {
-        let file = sys::memory_file("indrik-stacks", b"")?;
+        let file = sys::memory_file(sys::STACKS_FILE, b"")?;
         let options = PyDict::new(py);
         options.set_item("file", file.as_raw_fd())?;
         options.set_item("all_threads", true)?;

@@ -24,7 +24,7 @@ pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::SharedWords;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use process::{Death, exit_now, fork, kill, notify_of_parents_death, random_up_to, reap};
-pub use rights::{memory_file, receive_with_descriptors, send_with_descriptors};
+pub use rights::{STACKS_FILE, memory_file, memory_file_of, receive_with_descriptors, send_with_descriptors};
 pub use send_file::send_file;
 pub use signals::{
     SIGABRT, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, default_all, interrupt_signal, stacks_signal,

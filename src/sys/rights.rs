@@ -1,6 +1,6 @@
 //! Packets that bring descriptors along (SCM_RIGHTS), and memory that travels as a descriptor.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IoSlice, IoSliceMut, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -67,6 +67,18 @@ pub fn memory_file(name: &str, bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
+/// The name of the file in memory into which a worker writes the stacks of its threads.
+pub const STACKS_FILE: &str = "indrik-stacks";
+
+/// What is in the file in memory that process `pid` has made under `name`. `None`: it has none, or we may not look.
+pub fn memory_file_of(pid: i32, name: &str) -> Option<String> {
+    let link = format!("/memfd:{name} (deleted)");
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let mut paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let path = paths.find(|path| fs::read_link(path).is_ok_and(|target| target.as_os_str() == link.as_str()))?;
+    fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Seek};
@@ -94,6 +106,14 @@ mod tests {
         assert_eq!((&space[..len], descriptors.len()), (&b"second"[..], 0));
         let error = receive_with_descriptors(theirs.as_fd(), &mut space).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_file_in_memory_can_be_found_by_its_name() {
+        let _file = memory_file("found-by-name", b"text").unwrap();
+        let pid = std::process::id() as i32;
+        assert_eq!(memory_file_of(pid, "found-by-name").as_deref(), Some("text"));
+        assert_eq!(memory_file_of(pid, "found-by"), None);
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::sys::Monotonic;
 /// An inbox that was full is tried again after this.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How many more connections than a busy sibling a worker may have.
+const BUSY_MARGIN: u64 = 4;
+
 /// Connections that a draining worker hands over in one turn.
 const AT_ONCE: usize = 64;
 
@@ -71,17 +74,18 @@ impl<A: App> Reactor<A> {
         })
     }
 
-    /// Gives a connection that has just come to the idle sibling with the fewest, if that has clearly fewer.
+    /// Gives a connection that has just come to the sibling with the fewest, if that has clearly fewer. One that is busy
+    /// must have even fewer: how many it has got since it last waited is not known.
     pub(super) fn place(&mut self, token: Token) {
         let count = self.slots.count() as u64;
         let capacity = self.capacity;
         let Some(siblings) = &mut self.siblings else { return };
-        let emptiest = siblings.emptiest_idle().filter(|(_, fewest)| count > fewest + 1);
-        if let Some((to, _)) = emptiest
-            && siblings.reserve_this(to, capacity)
-        {
-            self.give_away(token, to);
-        }
+        let to = match siblings.emptiest() {
+            Some((to, fewest)) if count > fewest + 1 && siblings.reserve_this(to, capacity) => to,
+            Some((to, fewest)) if count > fewest + BUSY_MARGIN && fewest < capacity as u64 => to,
+            Some(_) | None => return,
+        };
+        self.give_away(token, to);
     }
 
     /// This worker leaves: connections between two requests go on with the others, so that no client finds its connection

@@ -1,0 +1,115 @@
+"""Connections that change the worker: placed when they are new, handed over when their worker leaves."""
+
+import os
+import signal
+import time
+
+from harness import wait_for
+from wire import compose
+
+
+def pid_of(wire):
+    return int(wire.get("/pid").text)
+
+
+def test_connections_of_a_quiet_server_are_spread_over_its_workers(serve):
+    with serve("busy", "--workers", "4") as server:
+        pids = server.booted(4)
+        wires, owners = [], []
+        for _ in range(20):
+            wires.append(server.connect())
+            owners.append(pid_of(wires[-1]))
+        assert set(owners) == pids
+        assert max(owners.count(pid) for pid in pids) <= 7
+        for wire in wires:
+            wire.close()
+
+
+def test_a_reload_cuts_no_idle_connection(serve):
+    for workers in (1, 3):
+        with serve("busy", "--workers", str(workers)) as server:
+            old = server.booted(workers)
+            wires = [server.connect() for _ in range(30)]
+            for wire in wires[:20]:
+                assert pid_of(wire) in old
+            # Of the others some have sent nothing, and some a part of a request.
+            for wire in wires[25:]:
+                wire.send(b"GET /pid HTTP/1.1\r\nHost: a\r\n")
+            server.signal(signal.SIGHUP)
+            wait_for(lambda: len(server.children() - old) == workers, "the new workers")
+            for wire in wires[25:]:
+                wire.send(b"\r\n")
+                assert wire.response().status == 200
+            new = server.workers(workers, without=old)
+            for wire in wires[:25]:
+                answer = wire.get("/pid")
+                assert (answer.status, answer.keeps_open) == (200, True)
+                assert int(answer.text) in new
+            for wire in wires:
+                wire.close()
+
+
+def test_a_recycled_worker_hands_its_connections_over(serve):
+    with serve("busy", "--workers", "2", "--max-requests", "40") as server:
+        first = server.booted(2)
+        wires = [server.connect() for _ in range(10)]
+        owners = set()
+        for _ in range(30):
+            for wire in wires:
+                answer = wire.get("/pid")
+                assert answer.status == 200
+                owners.add(int(answer.text))
+                if not answer.keeps_open:
+                    raise AssertionError("a connection was closed for a worker's end")
+        assert owners - first
+        for wire in wires:
+            wire.close()
+
+
+def test_the_client_of_a_proxy_header_is_known_to_the_next_worker(serve):
+    header = b"PROXY TCP4 192.0.2.9 192.0.2.1 4321 80\r\n"
+    with serve("environs", "--workers", "1", "--proxy-protocol") as server, server.connect() as wire:
+        old = server.workers(1)
+        wire.send(header + compose("GET", "/dump"))
+        assert wire.response().json()["environ"]["REMOTE_ADDR"] == "192.0.2.9"
+        server.signal(signal.SIGHUP)
+        server.workers(1, without=old)
+        assert wire.get("/dump").json()["environ"]["REMOTE_ADDR"] == "192.0.2.9"
+
+
+def test_a_worker_that_is_added_takes_part(serve):
+    with serve("busy", "--workers", "1", "--timeout", "0") as server:
+        old = server.booted(1)
+        server.signal(signal.SIGTTIN)
+        both = server.booted(2)
+        with server.connect() as held:
+            held.send(compose("GET", "/hold?a"))
+            wait_for((server.folder / "a.entered").exists, "the request to be in the application")
+            for _ in range(6):
+                assert server.get("/pid").status == 200
+            (server.folder / "a.open").touch()
+            assert held.response().status == 200
+        assert old < both
+
+
+def test_a_hung_worker_without_a_deputy_is_explained_by_the_master(serve):
+    """After many short calls the deputy has left: the first long one is seen by the master alone."""
+    with serve("busy", "--timeout", "1", "--graceful-timeout", "1") as server:
+        old = server.workers(1)
+        (pid,) = old
+        deadline = time.monotonic() + 15
+        with server.connect() as wire:
+            burst = compose("GET", "/pid") * 50
+            while len(os.listdir(f"/proc/{pid}/task")) > 1:
+                assert time.monotonic() < deadline, "the deputy stays"
+                wire.send(burst)
+                for _ in range(50):
+                    assert wire.response().status == 200
+        with server.connect() as hung:
+            hung.send(compose("GET", "/deaf"))
+            log = server.wait_log("Stacks of worker")
+            assert "WORKER TIMEOUT (pid:" in log
+            assert 'request "GET /deaf" of 127.0.0.1 has been running for' in log
+            assert "in answer" in log
+        server.workers(1, without=old)
+        assert server.get("/pid").status == 200
