@@ -18,7 +18,7 @@ use crate::py::fork::{self, Fork};
 use crate::py::loader::{self, LoadError};
 use crate::py::signals::{self, Stage};
 use crate::py::wsgi::{Server, Wsgi};
-use crate::py::{environment, interpreter, package, settings_file};
+use crate::py::{environment, interpreter, package, parting, settings_file};
 use crate::sys;
 use crate::worker::{self, Setup};
 
@@ -353,21 +353,29 @@ fn work(born: Born) -> i32 {
     sys::notify_of_parents_death();
     sys::set_title(&title("worker", &born.config));
     let has_threads = born.config.threads > 1;
+    let graceful_timeout = born.config.graceful_timeout;
     let ended = boot(born).map(worker::run);
     signals::ignore_orders();
     log::info!("Worker exiting (pid: {pid})");
-    let code = match ended {
-        Ok(Ok(worker::Ended::Drained)) | Err(exit::OK) => return exit::OK,
-        Ok(Ok(worker::Ended::Quit)) => exit::OK,
-        Ok(Ok(worker::Ended::Aborted)) => exit::ABORTED,
+    let (code, leaves_calls) = match ended {
+        Ok(Ok(worker::Ended::Drained)) => (exit::OK, false),
+        Ok(Ok(worker::Ended::Quit)) => (exit::OK, has_threads),
+        Ok(Ok(worker::Ended::Aborted)) => (exit::ABORTED, has_threads),
         Ok(Err(text)) => {
             log::error!("Exception in worker process\n{text}");
-            exit::UNHANDLED
+            (exit::UNHANDLED, has_threads)
         }
-        Err(code) => return code,
+        Err(code) => (code, false),
     };
+    let parted = parting::wait_for_threads(graceful_timeout);
+    if let Err(names) = &parted {
+        log::warn!(
+            "Worker (pid: {pid}) leaves although threads of the application have not ended: {}",
+            names.join(", ")
+        );
+    }
     // Application threads may be running still; the interpreter cannot end around them.
-    if has_threads { leave_at_once(code) } else { code }
+    if leaves_calls || parted.is_err() { leave_at_once(code) } else { code }
 }
 
 fn leave_at_once(code: i32) -> i32 {
@@ -395,7 +403,8 @@ fn boot(born: Born) -> Result<Setup<Wsgi>, i32> {
         Some(path) => {
             let destination = Destination::parse(path, Stream::Stdout);
             let opened = access::AccessLog::open(&destination, format);
-            Some(opened.map_err(|error| broken(format!("cannot open access log {destination}: {error}")))?)
+            let log = opened.map_err(|error| broken(format!("cannot open access log {destination}: {error}")))?;
+            Some(log.skipping(config.access_log_skip.clone()))
         }
         None => None,
     };

@@ -134,6 +134,7 @@ fn option(setting: &'static Setting) -> Option<Arg> {
         | Kind::AllowList
         | Kind::Proxies
         | Kind::Names
+        | Kind::Paths
         | Kind::SchemeHeaders => arg,
     };
     // No option looks like a negative number, so argparse takes one for a value; that it is too

@@ -55,6 +55,7 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
         | Kind::AllowList
         | Kind::Proxies
         | Kind::Names
+        | Kind::Paths
         | Kind::SchemeHeaders => Value::Str(matches.get_one::<String>(setting.name)?.clone()),
     })
 }

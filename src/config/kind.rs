@@ -52,6 +52,8 @@ pub enum Kind {
     Proxies,
     /// Text with commas, or a list: names of header fields, or `*`.
     Names,
+    /// Text with commas, or a list: beginnings of paths.
+    Paths,
     /// A dict: names of header fields, and a text for each.
     SchemeHeaders,
 }
@@ -105,6 +107,7 @@ impl Kind {
             },
             Kind::Proxies => commas(value).and_then(|items| peers(items, Words::Unix, &mut hint)),
             Kind::Names => commas(value).and_then(names),
+            Kind::Paths => commas(value).filter(|items| items.iter().all(|item| item.starts_with('/'))).map(listed),
             Kind::SchemeHeaders => scheme_headers(value),
         };
         accepted.ok_or_else(|| Unfit { expected: self.expected(), hint })
@@ -132,6 +135,7 @@ impl Kind {
             Kind::AllowList => "text: IP addresses and networks separated by commas, or '*'".to_owned(),
             Kind::Proxies => "IP addresses, networks and 'unix', separated by commas or in a list".to_owned(),
             Kind::Names => "names of header fields, or '*', separated by commas or in a list".to_owned(),
+            Kind::Paths => "beginnings of paths, each with '/' in front, separated by commas or in a list".to_owned(),
             Kind::SchemeHeaders => "a dict of header fields, each once, and what each holds for https".to_owned(),
         }
     }

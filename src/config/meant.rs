@@ -55,6 +55,8 @@ pub struct Config {
     pub accesslog: Option<String>,
     /// Format of the access log, unparsed.
     pub access_log_format: String,
+    /// Beginnings of paths that the access log leaves out.
+    pub access_log_skip: Vec<String>,
     /// Error log: a path, relative to `chdir`, or `-` for standard error.
     pub errorlog: String,
     /// Least level of the error log.

@@ -69,6 +69,7 @@ pub fn resolve(layers: &Layers, cwd: &Path) -> Result<(Config, Vec<Warning>), Er
         pidfile: settled.text("pidfile").map(|path| absolute(&chdir, &path)),
         accesslog: settled.text("accesslog"),
         access_log_format: settled.text("access_log_format").unwrap_or_default(),
+        access_log_skip: settled.texts("access_log_skip").map(str::to_owned).collect(),
         // Without a file Gunicorn's messages end on standard error as well, through Python's handler of last resort.
         errorlog: settled.text("errorlog").unwrap_or_else(|| "-".to_owned()),
         loglevel,

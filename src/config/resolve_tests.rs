@@ -99,6 +99,7 @@ fn the_defaults_are_gunicorns_but_for_keepalive() {
             pidfile: None,
             accesslog: None,
             access_log_format: "%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\"".to_owned(),
+            access_log_skip: Vec::new(),
             errorlog: "-".to_owned(),
             loglevel: Level::Info,
             limit_request_line: 4094,
@@ -468,6 +469,16 @@ fn scheme_headers_are_named_in_upper_case() {
     let want = [pair("X-FORWARDED-PROTO", "https"), pair("X-PORT", "443")];
     assert_eq!(meant(&[("secure_scheme_headers", dict)]).secure_scheme_headers, want);
     assert_eq!(meant(&[("forwarder_headers", text("remote_user"))]).forwarder_headers, ["REMOTE_USER"]);
+}
+
+#[test]
+fn paths_that_the_access_log_skips_begin_with_a_slash() {
+    let skipped = |value| meant(&[("access_log_skip", value)]).access_log_skip;
+    assert_eq!(skipped(text("/healthz, /readyz")), ["/healthz", "/readyz"]);
+    assert_eq!(skipped(Value::List(vec![text("/a,b")])), ["/a,b"]);
+    assert_eq!(skipped(Value::None), [""; 0]);
+    let refused = outcome(&Layers { file: file(&[("access_log_skip", text("healthz"))]), ..Layers::default() });
+    assert!(refused.unwrap_err().contains("each with '/' in front"));
 }
 
 #[test]

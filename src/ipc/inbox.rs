@@ -53,6 +53,11 @@ impl Inboxes {
         self.by_id.keys().copied()
     }
 
+    /// All descriptors of all inboxes.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.by_id.values().flat_map(|inbox| [inbox.entrance.as_fd(), inbox.exit.as_fd()])
+    }
+
     /// Becomes readable when a packet for `worker_id` waits.
     pub fn exit(&self, worker_id: u16) -> Option<BorrowedFd<'_>> {
         self.by_id.get(&worker_id).map(|inbox| inbox.exit.as_fd())

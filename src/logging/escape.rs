@@ -65,8 +65,7 @@ impl Style {
 
 fn escape(mut text: &[u8], out: &mut Vec<u8>, style: Style) {
     loop {
-        let plain = text.iter().position(|byte| !is_plain(*byte));
-        let (run, rest) = text.split_at(plain.unwrap_or(text.len()));
+        let (run, rest) = text.split_at(plain_len(text));
         out.extend_from_slice(run);
         let Some(byte) = rest.first().copied() else {
             return;
@@ -83,6 +82,19 @@ fn escape(mut text: &[u8], out: &mut Vec<u8>, style: Style) {
             &rest[len..]
         };
     }
+}
+
+/// How many bytes at the start need no escape. Eight at a time: this is most of what a line costs.
+fn plain_len(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        if !word.iter().fold(true, |all, byte| all & is_plain(*byte)) {
+            let odd = word.iter().position(|byte| !is_plain(*byte));
+            return index * 8 + odd.unwrap_or(0);
+        }
+    }
+    let odd = rest.iter().position(|byte| !is_plain(*byte));
+    text.len() - rest.len() + odd.unwrap_or(rest.len())
 }
 
 fn is_plain(byte: u8) -> bool {

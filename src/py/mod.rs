@@ -7,6 +7,7 @@ pub mod fork;
 pub mod interpreter;
 pub mod loader;
 pub mod package;
+pub mod parting;
 pub mod settings_file;
 pub mod signals;
 mod stacks;

@@ -6,6 +6,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::time::Instant;
 
 use pyo3::exceptions::{PyException, PySystemExit};
 use pyo3::prelude::*;
@@ -42,6 +43,12 @@ static BELL: OnceLock<OwnedFd> = OnceLock::new();
 /// The thread whose call shall be interrupted, as the kernel numbers it; 0: none.
 static OVERDUE: AtomicI32 = AtomicI32::new(0);
 
+/// When the process was first asked to leave.
+static LEAVING_SINCE: OnceLock<Instant> = OnceLock::new();
+
+/// Is the main thread to give up waiting for threads of the application?
+static IS_PARTING: AtomicBool = AtomicBool::new(false);
+
 pyo3::create_exception!(
     indrik,
     RequestTimeout,
@@ -63,10 +70,32 @@ pub(super) fn is_forked() -> bool {
     IS_FORKED.load(Relaxed)
 }
 
-/// Runs in every child that is forked from this worker by way of Python.
-#[pyfunction]
-fn note_fork() {
+/// Runs in every child that is forked from this worker by way of Python: what is the server's goes, and signals do what
+/// they do to any process, unless the application handles them.
+fn note_fork(py: Python<'_>, ours: &[(i32, Py<PyAny>)]) -> PyResult<()> {
     IS_FORKED.store(true, Relaxed);
+    POSTED.store(0, Relaxed);
+    sys::surrender_private();
+    let signal = py.import("signal")?;
+    // The pipe is shared with the worker, which would wake.
+    signal.call_method1("set_wakeup_fd", (-1,))?;
+    for (number, handler) in ours {
+        if signal.call_method1("getsignal", (*number,))?.is(handler) {
+            let default = if *number == sys::SIGINT { "default_int_handler" } else { "SIG_DFL" };
+            signal.call_method1("signal", (*number, signal.getattr(default)?))?;
+        }
+    }
+    Ok(())
+}
+
+#[pyfunction]
+fn hold_signals() {
+    sys::hold_signals();
+}
+
+#[pyfunction]
+fn release_signals() {
+    sys::release_signals();
 }
 
 /// The pipe that CPython's own C handler writes to, so that a wait ends.
@@ -99,11 +128,22 @@ pub fn install() -> Result<Wake, String> {
             ("SIGHUP", wrap_pyfunction!(on_nothing, py)?),
             ("SIGUSR2", wrap_pyfunction!(on_nothing, py)?),
         ];
+        let mut ours = Vec::new();
         for (name, handler) in handlers {
-            signal.call_method1("signal", (signal.getattr(name)?, handler))?;
+            let number = signal.getattr(name)?;
+            signal.call_method1("signal", (&number, &handler))?;
+            ours.push((number.extract()?, handler.into_any().unbind()));
         }
+        let after = PyCFunction::new_closure(py, Some(c"note_fork"), None, move |arguments, _| {
+            let noted = note_fork(arguments.py(), &ours);
+            sys::release_signals();
+            noted
+        })?;
         let options = PyDict::new(py);
-        options.set_item("after_in_child", wrap_pyfunction!(note_fork, py)?)?;
+        // A signal that came between the fork and the change of handlers would be lost.
+        options.set_item("before", wrap_pyfunction!(hold_signals, py)?)?;
+        options.set_item("after_in_parent", wrap_pyfunction!(release_signals, py)?)?;
+        options.set_item("after_in_child", after)?;
         py.import("os")?.call_method("register_at_fork", (), Some(&options))?;
         set_wakeup_descriptor(py, &writer)
     };
@@ -141,6 +181,8 @@ pub fn ignore_orders() {
             for name in ["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGHUP", "SIGUSR2"] {
                 signal.call_method1("signal", (signal.getattr(name)?, signal.getattr("SIG_IGN")?))?;
             }
+            // Nobody reads the pipe any more, and it is about to be closed.
+            signal.call_method1("set_wakeup_fd", (-1,))?;
             Ok(())
         };
         if let Err(error) = ignore() {
@@ -201,6 +243,7 @@ pub(super) fn take_posted() -> Notices {
 /// Runs Python's handler of the signal that stands for `notice`, for an order that came over ipc. On any thread, attached or
 /// not; the handler runs on the main thread when that next executes Python code.
 pub(super) fn interrupt(notice: Notice) {
+    note_leaving(notice);
     interpreter::simulate_signal(match notice {
         Notice::Drain => sys::SIGTERM,
         Notice::Quit => sys::SIGQUIT,
@@ -226,7 +269,32 @@ pub(super) fn note_end_of_call() {
     }
 }
 
+/// When the process was first asked to leave.
+pub(super) fn leaving_since() -> Option<Instant> {
+    LEAVING_SINCE.get().copied()
+}
+
+#[allow(clippy::disallowed_methods)] // A handler has no loop to ask for the time.
+fn note_leaving(notice: Notice) {
+    if notice != Notice::Reopen {
+        LEAVING_SINCE.get_or_init(Instant::now);
+    }
+}
+
+/// Interrupts the main thread while it waits for threads of the application: their time is over. On any thread, detached.
+pub(super) fn interrupt_parting() {
+    IS_PARTING.store(true, Relaxed);
+    let pid = std::process::id() as i32;
+    let _ = sys::signal_thread(pid, pid, sys::interrupt_signal());
+}
+
+/// Nobody waits any more.
+pub(super) fn end_parting() {
+    IS_PARTING.store(false, Relaxed);
+}
+
 fn post(notice: Notice) {
+    note_leaving(notice);
     POSTED.fetch_or(Notices::bit(notice), Relaxed);
     // Whoever stands in for this thread polls, and C's handler has rung before there was anything to take.
     if !stage_is(Stage::Serving)
@@ -274,6 +342,9 @@ fn on_abort(_signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
 /// A request takes too long. Its call is on this thread, or on one that is told by way of the interpreter.
 #[pyfunction]
 fn on_overdue(py: Python<'_>, _signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
+    if IS_PARTING.load(Relaxed) {
+        return leave_now(0);
+    }
     let thread = OVERDUE.swap(0, Relaxed);
     if thread == 0 {
         return Ok(());

@@ -8,6 +8,7 @@ mod epoll;
 mod limits;
 mod memory;
 mod poll;
+mod private;
 mod process;
 mod rights;
 mod send_file;
@@ -23,11 +24,12 @@ pub use epoll::{add_exclusive, remove};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::SharedWords;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
+pub use private::{Private, surrender_private};
 pub use process::{Death, exit_now, fork, kill, notify_of_parents_death, random_up_to, reap};
 pub use rights::{STACKS_FILE, memory_file, memory_file_of, receive_with_descriptors, send_with_descriptors};
 pub use send_file::send_file;
 pub use signals::{
-    SIGABRT, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, default_all, interrupt_signal, stacks_signal,
+    SIGABRT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, default_all, interrupt_signal, stacks_signal,
     unblock_all,
 };
 pub use socket::{
@@ -35,6 +37,8 @@ pub use socket::{
     say_last, send_packet, shutdown_write, unsent, with_open_umask, write_byte,
 };
 pub use spool::{is_tmpfs, unlinked_file};
-pub use thread::{ThreadClock, signal_thread, thread_clock, thread_id, with_signals_blocked};
+pub use thread::{
+    ThreadClock, hold_signals, release_signals, signal_thread, thread_clock, thread_id, with_signals_blocked,
+};
 pub use timer::Alarm;
 pub use title::set_title;

@@ -1,5 +1,6 @@
 //! Single threads: their numbers, their processor time, signals for one of them.
 
+use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
@@ -48,6 +49,26 @@ pub fn with_signals_blocked<R>(work: impl FnOnce() -> R) -> R {
         let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
     }
     result
+}
+
+thread_local! {
+    /// What was blocked before [`hold_signals`].
+    static HELD: Cell<Option<SigSet>> = const { Cell::new(None) };
+}
+
+/// Blocks all signals in this thread, until [`release_signals`].
+pub fn hold_signals() {
+    let mut before = SigSet::empty();
+    if pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before)).is_ok() {
+        HELD.set(Some(HELD.get().unwrap_or(before)));
+    }
+}
+
+/// Undoes [`hold_signals`]; in a child that was forked meanwhile too.
+pub fn release_signals() {
+    if let Some(before) = HELD.take() {
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,36 @@
 //! What the access log sees of an exchange that has ended.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::connection::Connection;
 use crate::app::App;
 use crate::http;
 use crate::logging::access::Entry;
+
+/// An address as text, written anew only when it is another one: behind a proxy, or under one client's load, it rarely is.
+#[derive(Debug, Default)]
+pub(super) struct Remote {
+    address: Option<IpAddr>,
+    text: String,
+}
+
+impl Remote {
+    /// `address` as text; empty for a unix socket.
+    pub(super) fn of(&mut self, address: Option<IpAddr>) -> &str {
+        if self.address != address {
+            self.address = address;
+            self.text.clear();
+            if let Some(address) = address {
+                // Writing to a String cannot fail.
+                let _ = write!(self.text, "{address}");
+            }
+        }
+        &self.text
+    }
+}
 
 /// An exchange, as the access log's atoms name its parts.
 pub(super) struct Ended<'a, A: App> {
@@ -79,5 +103,19 @@ impl<A: App> Entry for Ended<'_, A> {
     fn variable(&self, name: &str) -> Option<&[u8]> {
         let index = self.variables.iter().position(|wanted| wanted.eq_ignore_ascii_case(name))?;
         self.connection.exchange.variables.get(index).map(Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_written_anew_when_it_is_another() {
+        let mut remote = Remote::default();
+        let addresses = ["", "127.0.0.1", "127.0.0.1", "::1", "", "127.0.0.1"];
+        for text in addresses {
+            assert_eq!(remote.of(text.parse().ok()), text);
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::app::{App, Client, Origin, Refusal};
 use crate::config::Config;
 use crate::http::{self, Event, Policy};
 use crate::net::Stream;
-use crate::sys::{self, Discarded};
+use crate::sys::{self, Discarded, Private};
 
 /// What is read from one connection, or written to it, before others get their turn; in bytes.
 const TURN: u64 = 1024 * 1024;
@@ -34,6 +34,8 @@ thread_local! {
 
 /// One connection.
 pub(super) struct Connection<A: App> {
+    /// Of the stream's descriptor, which must be closed after this is gone.
+    _private: Private,
     pub(super) stream: Stream,
     pub(super) http: http::Connection,
     pub(super) origin: Origin,
@@ -167,6 +169,7 @@ enum Filled {
 impl<A: App> Connection<A> {
     pub(super) fn new(stream: Stream, origin: Origin, policy: Arc<Policy>, share: Share) -> Self {
         Self {
+            _private: Private::new(&stream.as_fd()),
             stream,
             http: http::Connection::new(policy),
             origin,

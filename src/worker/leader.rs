@@ -116,6 +116,8 @@ impl<A: App> Leader<'_, A> {
         reactor.beat_in_application(called);
         self.post.watched = self.standby.get_ready(self.bridge, called);
         if self.post.watched == Watched::No {
+            // Should this call never return, nobody else could write the lines of those before it.
+            reactor.flush_log();
             let ended = exchange::run(token, &mut connection, caller, shared, self.post, now, called);
             reactor.give_back(token, connection, ended);
             self.standby.note(self.bridge, called, shared.epoch.monotonic(ended));

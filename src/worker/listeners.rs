@@ -9,7 +9,7 @@ use mio::{Poll, Token};
 
 use crate::app::Server;
 use crate::net::{Address, Listener, Stream};
-use crate::sys;
+use crate::sys::{self, Private};
 
 /// How long no connection is accepted after descriptors ran out.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -17,6 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The listeners, each with how applications see it.
 pub(super) struct Listeners {
     all: Vec<(Arc<Listener>, Arc<Server>)>,
+    private: Vec<Private>,
     first_token: usize,
     are_watched: bool,
     paused_until: Option<Instant>,
@@ -35,11 +36,12 @@ pub(super) enum Accepted {
 impl Listeners {
     /// `first_token`: of the first listener; the others follow.
     pub(super) fn new(listeners: Vec<Arc<Listener>>, first_token: usize) -> Self {
+        let private = listeners.iter().map(|listener| Private::new(&listener.as_fd())).collect();
         let all = listeners.into_iter().map(|listener| {
             let server = Arc::new(server_of(&listener));
             (listener, server)
         });
-        Self { all: all.collect(), first_token, are_watched: false, paused_until: None }
+        Self { all: all.collect(), private, first_token, are_watched: false, paused_until: None }
     }
 
     /// The first token that is not a listener's.
@@ -114,6 +116,7 @@ impl Listeners {
         if self.are_watched {
             self.ignore(poll);
         }
+        self.private.clear();
         self.all.clear();
     }
 

@@ -141,8 +141,8 @@ struct Shared<A> {
     budget: Arc<Budget>,
     /// For a connection that leaves the reactor on another thread.
     registry: Registry,
-    /// Is there an access log?
-    logs_access: bool,
+    /// Does the access log show fields of answers?
+    logs_fields: bool,
     line: WorkerLine,
     /// For moments that other processes shall understand.
     epoch: Epoch,

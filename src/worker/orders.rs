@@ -60,6 +60,7 @@ impl<A: App> Reactor<A> {
                     log::info!("Parent changed, shutting down: <Worker {}>", std::process::id());
                     self.is_alone = true;
                     if let Some(ipc) = self.ipc.take() {
+                        self.private.remove(0);
                         let _ = self.poll.registry().deregister(&mut SourceFd(&ipc.as_fd().as_raw_fd()));
                     }
                     self.begin_drain(now);

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::access::Remote;
 use super::bridge::Job;
 use super::budget::Budget;
 use super::complaints::Complaints;
@@ -30,7 +31,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::ipc::{Activity, FromWorker, Siblings, WorkerEnd, WorkerLine};
 use crate::logging::access::AccessLog;
-use crate::sys::{self, Epoch, Monotonic};
+use crate::sys::{self, Epoch, Monotonic, Private};
 
 /// Events taken per poll. Batches of several hundred spread the cost of the call; more only delays the first.
 const EVENTS: usize = 512;
@@ -63,6 +64,8 @@ pub(super) struct Reactor<A: App> {
     pub(super) complaints: Complaints,
     pub(super) listeners: Listeners,
     pub(super) ipc: Option<WorkerEnd>,
+    /// Of `ipc` first, then of what stays open.
+    pub(super) private: Vec<Private>,
     pub(super) line: WorkerLine,
     pub(super) access: Option<AccessLog>,
     pub(super) max_requests: u64,
@@ -93,8 +96,8 @@ pub(super) struct Reactor<A: App> {
     /// Memory that no connection needs at present. Apart, because input memory is kept initialised to its full length.
     pub(super) spare_input: Vec<Vec<u8>>,
     pub(super) spare_output: Vec<Vec<u8>>,
-    /// The peer's address as text, for the access log; reused.
-    pub(super) remote: String,
+    /// The peer's address as text, for the access log.
+    pub(super) remote: Remote,
 }
 
 /// What the thread that drives the reactor does besides.
@@ -134,12 +137,16 @@ impl<A: App> Reactor<A> {
             budget: Budget::new(setup.config.buffer_memory),
             config: setup.config,
             registry: registry.try_clone()?,
-            logs_access: setup.access.is_some(),
+            logs_fields: setup.access.as_ref().is_some_and(|log| log.format().shows_response_fields()),
             line: setup.line.clone(),
             epoch: Epoch::new(now),
             is_draining: AtomicBool::new(false),
         });
         registry.register(&mut SourceFd(&setup.ipc.as_fd().as_raw_fd()), IPC, Interest::READABLE)?;
+        let mut private = vec![Private::new(&setup.ipc.as_fd()), Private::new(&poll), Private::new(&shared.registry)];
+        if let Some(siblings) = &setup.siblings {
+            private.extend(siblings.inboxes().descriptors().map(|inbox| Private::new(&inbox)));
+        }
         let listeners = Listeners::new(setup.listeners, FIRST_LISTENER);
         let overdue = Overdue::new(&shared.config);
         Ok(Self {
@@ -154,6 +161,7 @@ impl<A: App> Reactor<A> {
             complaints: Complaints::default(),
             listeners,
             ipc: Some(setup.ipc),
+            private,
             line: setup.line,
             access: setup.access,
             max_requests: setup.max_requests,
@@ -162,7 +170,7 @@ impl<A: App> Reactor<A> {
             date: Date::default(),
             spare_input: Vec::new(),
             spare_output: Vec::new(),
-            remote: String::new(),
+            remote: Remote::default(),
             busy: Duration::ZERO,
             is_alone: false,
             siblings: setup.siblings,

@@ -111,7 +111,7 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         let response = Response { status, fields, length, date: self.post.date.at(self.now), persistence };
         let sent = connection.output.append(|out| connection.http.send(Outgoing::Head(&response), out));
         connection.exchange.status = connection.http.answered_status();
-        if self.shared.logs_access {
+        if self.shared.logs_fields {
             connection.exchange.fields.clear();
             connection.exchange.fields.extend_from_slice(fields.lines());
         }

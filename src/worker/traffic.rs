@@ -1,7 +1,6 @@
 //! Connections and what passes through them, from accept to close: reads requests until they are complete, writes answers
 //! until they are out.
 
-use std::fmt::Write as _;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -376,6 +375,8 @@ impl<A: App> Reactor<A> {
 
     pub(super) fn close(&mut self, token: Token, mut connection: Box<Connection<A>>) {
         let _ = self.poll.registry().deregister(&mut connection.stream);
+        // A process that the application has forked may hold a copy of the descriptor: the client hears the end even so.
+        connection.stream.finish();
         self.slots.free(token);
         self.eviction.is_full = false;
         connection.output.clear();
@@ -412,11 +413,8 @@ impl<A: App> Reactor<A> {
     #[allow(clippy::disallowed_methods)] // The wall clock of a log line.
     pub(super) fn log_access(&mut self, connection: &Connection<A>) {
         let Some(log) = &mut self.access else { return };
-        self.remote.clear();
-        if let Some(address) = connection.client_address() {
-            let _ = write!(self.remote, "{address}");
-        }
-        let ended = access::Ended::new(connection, &self.remote, self.shared.app.logged_variables());
+        let remote = self.remote.of(connection.client_address());
+        let ended = access::Ended::new(connection, remote, self.shared.app.logged_variables());
         log.record(&ended, SystemTime::now());
     }
 

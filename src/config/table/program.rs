@@ -109,6 +109,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "access_log_skip",
+        section: "Logging",
+        long: Some("access-log-skip"),
+        metavar: "PREFIXES",
+        kind: Kind::Paths,
+        default: Preset::List(&[]),
+        help: "Requests whose path begins like one of these are not in the access log.",
+        more: "Separated by commas, or a list, such as `/healthz,/readyz`. The path is that of `%(U)s`: decoded, without the \
+               query. `/health` means `/healthz` too. For health checks; a request that fails is left out as well.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
         name: "errorlog",
         section: "Logging",
         long: Some("error-logfile"),

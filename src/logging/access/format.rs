@@ -60,6 +60,14 @@ impl Format {
         &self.variables
     }
 
+    /// Does the format show fields of answers? A worker keeps these only then.
+    pub fn shows_response_fields(&self) -> bool {
+        match &self.layout {
+            Layout::Json => false,
+            Layout::Pieces(pieces) => pieces.iter().any(|piece| matches!(piece, Piece::Atom(Atom::ResponseField(_)))),
+        }
+    }
+
     /// Appends one whole line, its end included.
     pub fn write(&self, entry: &dyn Entry, now: &Stamp, line: &mut Vec<u8>) {
         match &self.layout {
@@ -206,6 +214,24 @@ mod tests {
         let time = now.common();
         let line = format!(r#"127.0.0.1 - - {time} "GET /a%20b?q=1 HTTP/1.1" 200 12 "-" "curl/8""#);
         check(DEFAULT, &line);
+    }
+
+    #[test]
+    fn fields_of_answers_are_kept_only_where_they_are_shown() {
+        let shows = |text| Format::parse(text).expect("a format").shows_response_fields();
+        assert_eq!(
+            [DEFAULT, "json", "%({x}i)s", "%({x}o)s", "a%({X}O)s"].map(shows),
+            [false, false, false, true, true]
+        );
+    }
+
+    #[test]
+    fn numbers_have_all_their_digits() {
+        for number in [0, 7, 10, 4096, 1_000_000_007, u64::MAX] {
+            let mut sample = Sample::new();
+            sample.body_len = number;
+            check_entry("%(B)s", &sample, &number.to_string());
+        }
     }
 
     #[test]

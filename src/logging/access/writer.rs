@@ -27,6 +27,8 @@ const FINISH_PAUSES: u32 = 1000;
 pub struct AccessLog {
     sink: Sink,
     format: Format,
+    /// Requests whose path begins like one of these have no line.
+    skipped: Vec<String>,
     clock: Clock,
     lines: Vec<u8>,
     /// The target has taken the beginning of a line, the rest of which stands first in `lines`, or was dropped and
@@ -52,8 +54,16 @@ impl AccessLog {
         &self.format
     }
 
+    /// Leaves out requests whose path begins like one of `prefixes`. Source: the setting `access_log_skip`.
+    pub fn skipping(self, prefixes: Vec<String>) -> AccessLog {
+        AccessLog { skipped: prefixes, ..self }
+    }
+
     /// Adds the line of `entry`, dated `now`. It is written at the next flush.
     pub fn record(&mut self, entry: &dyn Entry, now: SystemTime) {
+        if !self.skipped.is_empty() && self.skips(&entry.path()) {
+            return;
+        }
         self.format.write(entry, self.clock.at(now), &mut self.lines);
         if self.lines.len() >= FLUSH_LEN {
             self.flush();
@@ -118,10 +128,15 @@ impl AccessLog {
         self.lost_count
     }
 
+    fn skips(&self, path: &[u8]) -> bool {
+        self.skipped.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
+    }
+
     fn over(sink: Sink, format: Format) -> AccessLog {
         AccessLog {
             sink,
             format,
+            skipped: Vec::new(),
             clock: Clock::new(),
             lines: Vec::with_capacity(FLUSH_LEN + FLUSH_LEN / 4),
             is_torn: false,
@@ -193,6 +208,19 @@ mod tests {
         log.flush();
         log.flush();
         assert_eq!(received(&socket), [b"one\ntwo\n"]);
+    }
+
+    #[test]
+    fn skipped_paths_have_no_line() {
+        let (sink, socket) = datagrams();
+        let mut log = log_over(sink).skipping(vec!["/healthz".to_owned(), "/st ".to_owned()]);
+        for path in ["/healthz", "/healthz/deep", "/st atus", "/health", "/a/healthz", ""] {
+            let mut entry = Sample::new();
+            (entry.path, entry.query) = (path.as_bytes().to_vec(), path.as_bytes().to_vec());
+            log.record(&entry, NOW);
+        }
+        log.flush();
+        assert_eq!(received(&socket), [b"/health\n/a/healthz\n\n"]);
     }
 
     #[test]

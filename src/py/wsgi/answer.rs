@@ -70,7 +70,7 @@ pub(super) fn call(
     };
     let state = responder.state.clone();
     state.restart();
-    let environ = match environ::build(py, wsgi, tools, exchange, &state) {
+    let environ = match environ::build(py, wsgi, tools, exchange, &responder) {
         Ok(environ) => environ,
         Err(environ::Unfit::Status(status)) => return Err(Failure::Request(status)),
         Err(environ::Unfit::Raised(error)) => return Err(fail(py, exchange, &error)),

@@ -3,8 +3,6 @@
 //! A copy of a template with what is the same for the worker (and, from a connection's second request on, for the
 //! connection), plus the request's own entries. Nothing of `os.environ` gets in.
 
-use std::sync::Arc;
-
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -13,9 +11,9 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use super::errors::ErrorStream;
 use super::file_wrapper::FileWrapper;
 use super::input::Input;
-use super::socket::ConnectionSocket;
-use super::start_response::State;
-use super::{Server, Tools, Wsgi, fields, hints, strings};
+use super::socket::Sockets;
+use super::start_response::Responder;
+use super::{Server, Tools, Wsgi, fields, strings};
 use crate::app::{self, Exchange, Origin};
 use crate::http::{self, Head};
 
@@ -23,6 +21,7 @@ use crate::http::{self, Head};
 #[derive(Debug)]
 pub(super) struct Template {
     entries: Py<PyDict>,
+    sockets: Sockets,
     script_name: String,
 }
 
@@ -51,9 +50,6 @@ impl Template {
         entries.set_item("wsgi.run_once", false)?;
         entries.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
         entries.set_item("wsgi.input_terminated", true)?;
-        for (key, function) in hints::functions(py)? {
-            entries.set_item(key, function)?;
-        }
         entries.set_item("SERVER_SOFTWARE", &server.software)?;
         entries.set_item("SCRIPT_NAME", &server.script_name)?;
         entries.set_item(intern!(py, "SERVER_PROTOCOL"), intern!(py, "HTTP/1.1"))?;
@@ -65,7 +61,8 @@ impl Template {
         }
         // Of requests without a body: it has no state, so one serves all.
         entries.set_item("wsgi.input", Bound::new(py, Input::empty())?)?;
-        Ok(Self { entries: entries.unbind(), script_name: server.script_name.clone() })
+        let sockets = Sockets::new(py)?;
+        Ok(Self { entries: entries.unbind(), sockets, script_name: server.script_name.clone() })
     }
 }
 
@@ -75,10 +72,10 @@ pub(super) fn build<'py>(
     wsgi: &Wsgi,
     tools: &mut Tools,
     exchange: &mut dyn Exchange<Wsgi>,
-    state: &Arc<State>,
+    responder: &Responder,
 ) -> Result<Bound<'py, PyDict>, Unfit> {
     let number = exchange.number();
-    let input = Input::of(py, exchange.take_body(), state)?;
+    let input = Input::of(py, exchange.take_body(), &responder.state)?;
     let client = exchange.client();
     let (head, origin, memory) = exchange.request();
     let environ = match &memory.template {
@@ -86,6 +83,7 @@ pub(super) fn build<'py>(
         None => {
             let environ = wsgi.template.entries.bind(py).copy()?;
             add_connection(&environ, origin)?;
+            environ.set_item(intern!(py, "gunicorn.socket"), wsgi.template.sockets.socket(py, memory)?)?;
             // Not at the first request: connections that bring only one would pay for a copy that nobody uses.
             if number > 1 {
                 memory.template = Some(environ.copy()?.unbind());
@@ -93,6 +91,7 @@ pub(super) fn build<'py>(
             environ
         }
     };
+    responder.hints.add_to(&environ)?;
     if let Some(client) = client {
         add_client(&environ, client)?;
     }
@@ -123,7 +122,6 @@ fn add_connection(environ: &Bound<'_, PyDict>, origin: &Origin) -> PyResult<()> 
             environ.set_item("PROXY_PORT", destination.port().to_string())?;
         }
     }
-    environ.set_item(intern!(py, "gunicorn.socket"), Bound::new(py, ConnectionSocket::default())?)?;
     if let app::Server::Tcp { name, port } = &*origin.server {
         environ.set_item(intern!(py, "SERVER_NAME"), name)?;
         environ.set_item(intern!(py, "SERVER_PORT"), port.to_string())?;

@@ -1,12 +1,13 @@
-//! `wsgi.early_hints` and `indrik.client_disconnected`: functions that are the same for all requests, and find the exchange of
-//! the thread that calls them.
+//! `wsgi.early_hints` and `indrik.client_disconnected`: functions of one request, for any thread of the application. What is
+//! the request of the calling thread is known here too.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyString};
+use pyo3::types::{PyDict, PyString};
 
 use super::start_response::State;
 use super::strings;
@@ -28,33 +29,69 @@ pub(super) fn current() -> PyResult<Arc<State>> {
     current.ok_or_else(|| PyRuntimeError::new_err("no request is running in this thread"))
 }
 
-/// The objects for environ, by their keys.
-pub(super) fn functions(py: Python<'_>) -> PyResult<[(&'static str, Bound<'_, PyCFunction>); 2]> {
-    Ok([
-        ("wsgi.early_hints", wrap_pyfunction!(early_hints, py)?),
-        ("indrik.client_disconnected", wrap_pyfunction!(client_disconnected, py)?),
-    ])
+/// The objects for environ; used again like all of a responder, so they cost a request two entries.
+#[derive(Debug)]
+pub(super) struct Hints {
+    early: Py<EarlyHints>,
+    gone: Py<Disconnected>,
 }
 
-/// Whether the client has ended its side or reset the connection. One that has only ended its side may still read.
-#[pyfunction]
-fn client_disconnected() -> PyResult<bool> {
-    current()?.link.with(|exchange| exchange.has_hung_up())
-}
-
-/// Sends `103 Early Hints` with `headers`, a list of (name, value) tuples of str. Nothing happens for HTTP/1.0 or once
-/// the answer has begun. Raises ValueError for a name or value that HTTP does not allow. Source: RFC 8297, Gunicorn.
-#[pyfunction]
-#[pyo3(signature = (headers, /))]
-fn early_hints(headers: &Bound<'_, PyAny>) -> PyResult<()> {
-    let state = current()?;
-    let mut fields = Fields::new();
-    for item in headers.try_iter()? {
-        let (name, value) = item?.extract::<(Bound<'_, PyString>, Bound<'_, PyString>)>()?;
-        let wide = || PyValueError::new_err("hints have characters beyond Latin-1");
-        let pushed = fields.push(strings::latin1(&name).ok_or_else(wide)?, strings::latin1(&value).ok_or_else(wide)?);
-        pushed.map_err(|error| PyValueError::new_err(error.to_string()))?;
+impl Hints {
+    pub(super) fn new(py: Python<'_>, state: &Arc<State>) -> PyResult<Self> {
+        let early = Py::new(py, EarlyHints { state: state.clone() })?;
+        let gone = Py::new(py, Disconnected { state: state.clone() })?;
+        Ok(Self { early, gone })
     }
-    // A client that has gone is noticed by the answer itself.
-    state.link.with(|exchange| exchange.hint(&fields).unwrap_or(()))
+
+    pub(super) fn add_to(&self, environ: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = environ.py();
+        environ.set_item(intern!(py, "wsgi.early_hints"), &self.early)?;
+        environ.set_item(intern!(py, "indrik.client_disconnected"), &self.gone)
+    }
+
+    /// Has the application let go of them?
+    pub(super) fn are_free(&self, py: Python<'_>) -> bool {
+        [self.early.bind(py).as_any(), self.gone.bind(py).as_any()].map(strings::references) == [1, 1]
+    }
+}
+
+/// Whether the client has ended its side or reset the connection.
+#[pyclass(frozen, module = "indrik")]
+#[derive(Debug)]
+struct Disconnected {
+    state: Arc<State>,
+}
+
+#[pymethods]
+impl Disconnected {
+    /// One that has only ended its side may still read. Raises RuntimeError once the request has ended.
+    fn __call__(&self) -> PyResult<bool> {
+        self.state.link.with(|exchange| exchange.has_hung_up())
+    }
+}
+
+/// Sends `103 Early Hints`. Source: RFC 8297, Gunicorn.
+#[pyclass(frozen, module = "indrik")]
+#[derive(Debug)]
+struct EarlyHints {
+    state: Arc<State>,
+}
+
+#[pymethods]
+impl EarlyHints {
+    /// `headers`: a list of (name, value) tuples of str. Nothing happens for HTTP/1.0 or once the answer has begun. Raises
+    /// ValueError for a name or value that HTTP does not allow, RuntimeError once the request has ended.
+    #[pyo3(signature = (headers, /))]
+    fn __call__(&self, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut fields = Fields::new();
+        for item in headers.try_iter()? {
+            let (name, value) = item?.extract::<(Bound<'_, PyString>, Bound<'_, PyString>)>()?;
+            let wide = || PyValueError::new_err("hints have characters beyond Latin-1");
+            let name = strings::latin1(&name).ok_or_else(wide)?;
+            let pushed = fields.push(name, strings::latin1(&value).ok_or_else(wide)?);
+            pushed.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        }
+        // A client that has gone is noticed by the answer itself.
+        self.state.link.with(|exchange| exchange.hint(&fields).unwrap_or(()))
+    }
 }

@@ -1,13 +1,15 @@
 //! How objects that an application holds (`write`, `wsgi.input`, `wsgi.early_hints`) reach the exchange in progress, and
 //! only while it is in progress.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::{Wsgi, detached};
 use crate::app::Exchange;
+use crate::py::signals;
 
 type Target = dyn Exchange<Wsgi>;
 
@@ -15,6 +17,8 @@ type Target = dyn Exchange<Wsgi>;
 #[derive(Default)]
 pub(super) struct Link {
     target: Mutex<Option<Pointer>>,
+    /// Which thread is using the exchange, as [`me`]; 0 for none.
+    user: AtomicUsize,
 }
 
 struct Pointer(*mut Target);
@@ -47,16 +51,39 @@ impl Link {
         work()
     }
 
-    /// Uses the exchange. Errors: it has ended, or another thread is using it at this moment.
+    /// Uses the exchange, after another thread that is using it. Errors: it has ended, this very thread is using it, or it
+    /// belongs to the process that forked this one.
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut Target) -> R) -> PyResult<R> {
-        let Ok(mut target) = self.target.try_lock() else {
-            return Err(PyRuntimeError::new_err("two threads use the same request at once"));
+        if signals::is_forked() {
+            return Err(PyRuntimeError::new_err("the request belongs to the process that forked this one"));
+        }
+        let mut target = match self.target.try_lock() {
+            Ok(target) => target,
+            Err(_) => self.wait()?,
         };
-        match &mut *target {
+        self.user.store(me(), Relaxed);
+        let result = match &mut *target {
             // SAFETY: set by `lend`, which has not returned: it empties the link first, under the same lock. The lock
             // also makes this the only reference.
             Some(Pointer(pointer)) => Ok(work(unsafe { &mut **pointer })),
             None => Err(PyRuntimeError::new_err("the request has ended")),
+        };
+        self.user.store(0, Relaxed);
+        result
+    }
+
+    /// Waits for a thread that is using the exchange. It may need to attach before it is done.
+    #[cold]
+    fn wait(&self) -> PyResult<MutexGuard<'_, Option<Pointer>>> {
+        loop {
+            match self.target.try_lock() {
+                Ok(target) => return Ok(target),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if self.user.load(Relaxed) == me() => {
+                    return Err(PyRuntimeError::new_err("the request is being used by this very thread"));
+                }
+                Err(TryLockError::WouldBlock) => Python::attach(|py| detached(py, || drop(self.target.lock()))),
+            }
         }
     }
 
@@ -80,6 +107,14 @@ impl Link {
             Err(poisoned) => *poisoned.into_inner() = target,
         });
     }
+}
+
+/// A number for the calling thread that no other living one has.
+fn me() -> usize {
+    thread_local! {
+        static MARK: u8 = const { 0 };
+    }
+    MARK.with(|mark| std::ptr::from_ref(mark).addr())
 }
 
 impl Drop for Lent<'_> {

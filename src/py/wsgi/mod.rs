@@ -36,6 +36,7 @@ pub(super) use self::refused::ClientDisconnected;
 use self::start_response::Responder;
 use super::interpreter;
 use super::loader::Loaded;
+use super::parting;
 use super::signals::{self, Stage, Wake};
 use super::stacks::Stacks;
 use crate::app::{App, Caller, Exchange, Failure, Notice, Notices, ThreadWork};
@@ -123,7 +124,10 @@ impl App for Wsgi {
         let wsgi = self.clone();
         let work = Mutex::new(Some(work));
         let start = |py: Python<'_>| -> PyResult<()> {
-            let body = PyCFunction::new_closure(py, Some(c"serve"), None, move |_, _| {
+            let body = PyCFunction::new_closure(py, Some(c"serve"), None, move |arguments, _| {
+                if let Err(error) = parting::pass_as_ordinary(arguments.py()) {
+                    log::debug!("threads of the application are daemons: {error}");
+                }
                 let work = work.lock().ok().and_then(|mut work| work.take());
                 if let Some(work) = work {
                     wsgi.attached(work);
@@ -239,4 +243,5 @@ impl Caller<Wsgi> for Attached<'_, '_> {
 #[derive(Debug, Default)]
 pub struct Memory {
     template: Option<Py<PyDict>>,
+    socket: Option<Py<PyAny>>,
 }

@@ -1,185 +1,82 @@
 //! `gunicorn.socket`: the connection as a Python socket. Looking at it changes nothing; using it takes it over.
 //!
-//! Made once per connection, and cheap until it is used. After the take-over it stands for a real `socket.socket` with a
-//! descriptor of its own, and the server forgets the connection. What the server had read already comes first.
+//! It is an instance of a subclass of `socket.socket` (socket.py, beside this file), made once per connection and without a
+//! descriptor; at the first use it gets one of its own, and the server forgets the connection. What the server had read
+//! already comes first.
 
+use std::ffi::CString;
 use std::os::fd::{AsRawFd, IntoRawFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::{PyAttributeError, PyOSError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyMemoryView, PySlice, PyTuple};
+use pyo3::types::{PyBytes, PyModule};
 
-use super::hints;
+use super::{Memory, Wsgi, hints};
+use crate::app::Exchange;
 
-/// Attributes that hand the descriptor itself out: bytes that are held back here would be lost to it.
-const HAND_OUTS: [&str; 2] = ["fileno", "detach"];
+/// What the class is made of.
+const SOURCE: &str = include_str!("socket.py");
 
-/// The object in environ.
-#[pyclass(frozen, module = "indrik")]
-#[derive(Debug, Default)]
-pub(super) struct ConnectionSocket {
-    taken: Mutex<Option<Taken>>,
-}
-
+/// Makes the objects in environ.
 #[derive(Debug)]
-struct Taken {
-    socket: Py<PyAny>,
-    /// Read by the server, not yet by the application.
-    rest: Vec<u8>,
+pub(super) struct Sockets {
+    class: Py<PyAny>,
+    /// Its `__new__`, which makes one without a descriptor.
+    new: Py<PyAny>,
 }
 
-impl ConnectionSocket {
-    fn taken(&self) -> MutexGuard<'_, Option<Taken>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+impl Sockets {
+    pub(super) fn new(py: Python<'_>) -> PyResult<Self> {
+        let module = PyModule::new(py, "indrik.socket")?;
+        module.add_function(wrap_pyfunction!(borrow, &module)?)?;
+        module.add_function(wrap_pyfunction!(take_over, &module)?)?;
+        py.run(&CString::new(SOURCE)?, Some(&module.dict()), None)?;
+        let class = module.getattr("ConnectionSocket")?;
+        class.setattr("__module__", "indrik")?;
+        let new = class.getattr("__new__")?;
+        Ok(Self { class: class.unbind(), new: new.unbind() })
     }
 
-    /// The real socket; takes the connection over if that has not happened.
-    fn real<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(taken) = &*self.taken() {
-            return Ok(taken.socket.bind(py).clone());
+    /// The socket of the connection that `memory` belongs to.
+    pub(super) fn socket<'py>(&self, py: Python<'py>, memory: &mut Memory) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(socket) = &memory.socket {
+            return Ok(socket.bind(py).clone());
         }
-        let state = hints::current()?;
-        let (descriptor, rest) = state.link.with_detached(py, |exchange| exchange.take_over())??;
-        let socket = new_socket(py, descriptor.into_raw_fd())?;
-        *self.taken() = Some(Taken { socket: socket.clone().unbind(), rest });
+        let socket = self.new.bind(py).call1((self.class.bind(py),))?;
+        memory.socket = Some(socket.clone().unbind());
         Ok(socket)
     }
-
-    fn has_rest(&self) -> bool {
-        self.taken().as_ref().is_some_and(|taken| !taken.rest.is_empty())
-    }
-
-    /// Takes at most `most` of the bytes that the server had read.
-    fn take_rest(&self, most: usize) -> Vec<u8> {
-        match &mut *self.taken() {
-            Some(taken) => {
-                let count = taken.rest.len().min(most);
-                taken.rest.drain(..count).collect()
-            }
-            None => Vec::new(),
-        }
-    }
-
-    /// Looks at an attribute of the socket through a Python socket that lives for a moment.
-    fn look<'py>(&self, py: Python<'py>, name: &str, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(taken) = &*self.taken() {
-            let attribute = taken.socket.bind(py).getattr(name)?;
-            return if attribute.is_callable() { attribute.call1(args) } else { Ok(attribute) };
-        }
-        let descriptor = hints::current()?.link.with(|exchange| exchange.socket().as_raw_fd())?;
-        let socket = new_socket(py, descriptor)?;
-        let looked =
-            socket.getattr(name).and_then(|found| if found.is_callable() { found.call1(args) } else { Ok(found) });
-        // The descriptor is the server's: without this it would be closed with the object.
-        socket.call_method0("detach")?;
-        looked
-    }
 }
 
-fn new_socket(py: Python<'_>, descriptor: i32) -> PyResult<Bound<'_, PyAny>> {
-    let options = PyDict::new(py);
-    options.set_item("fileno", descriptor)?;
-    py.import("socket")?.call_method("socket", (), Some(&options))
+/// The server's descriptor of the connection that `socket` stands for.
+#[pyfunction]
+fn borrow(socket: &Bound<'_, PyAny>) -> PyResult<i32> {
+    hints::current()?.link.with(|exchange| {
+        check(socket, exchange)?;
+        Ok(exchange.socket().as_raw_fd())
+    })?
 }
 
-#[pymethods]
-impl ConnectionSocket {
-    /// `socket.socket`, so that `isinstance` says what it is used as.
-    #[getter]
-    fn __class__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.import("socket")?.getattr("socket")
-    }
-
-    #[getter]
-    fn family<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.look(py, "family", &PyTuple::empty(py))
-    }
-
-    #[getter]
-    fn r#type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.look(py, "type", &PyTuple::empty(py))
-    }
-
-    #[getter]
-    fn proto<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.look(py, "proto", &PyTuple::empty(py))
-    }
-
-    fn getpeername<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.look(py, "getpeername", &PyTuple::empty(py))
-    }
-
-    fn getsockname<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.look(py, "getsockname", &PyTuple::empty(py))
-    }
-
-    #[pyo3(signature = (*args))]
-    fn getsockopt<'py>(&self, py: Python<'py>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        self.look(py, "getsockopt", args)
-    }
-
-    /// Takes over; a file. Raises OSError while bytes that were read already wait for `recv()`.
-    #[pyo3(signature = (*args, **options))]
-    fn makefile<'py>(
-        &self,
-        py: Python<'py>,
-        args: &Bound<'py, PyTuple>,
-        options: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let socket = self.real(py)?;
-        if self.has_rest() {
-            return Err(PyOSError::new_err(
-                "the client has sent bytes already: read them with recv() before makefile()",
-            ));
+/// A descriptor to keep, and what was read beyond the request.
+#[pyfunction]
+fn take_over<'py>(socket: &Bound<'py, PyAny>) -> PyResult<(i32, Bound<'py, PyBytes>)> {
+    let py = socket.py();
+    let state = hints::current()?;
+    state.link.with(|exchange| check(socket, exchange))??;
+    let (descriptor, rest) = state.link.with_detached(py, |exchange| {
+        if exchange.is_taken_over() {
+            return Err(std::io::Error::other("another thread has taken the connection over"));
         }
-        socket.call_method("makefile", args, options)
-    }
+        exchange.take_over()
+    })??;
+    Ok((descriptor.into_raw_fd(), PyBytes::new(py, &rest)))
+}
 
-    /// Takes over; at most `size` bytes.
-    #[pyo3(signature = (size, flags=0))]
-    fn recv<'py>(&self, py: Python<'py>, size: usize, flags: i32) -> PyResult<Bound<'py, PyAny>> {
-        let socket = self.real(py)?;
-        let rest = self.take_rest(size);
-        if rest.is_empty() {
-            socket.call_method1("recv", (size, flags))
-        } else {
-            Ok(PyBytes::new(py, &rest).into_any())
-        }
-    }
-
-    /// Takes over; fills `buffer`, returns how many bytes.
-    #[pyo3(signature = (buffer, nbytes=0, flags=0))]
-    fn recv_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>, nbytes: usize, flags: i32) -> PyResult<usize> {
-        let socket = self.real(py)?;
-        let view = PyMemoryView::from(buffer)?.call_method1("cast", ("B",))?;
-        let room = if nbytes == 0 { view.len()? } else { nbytes };
-        let rest = self.take_rest(room);
-        if rest.is_empty() {
-            return socket.call_method1("recv_into", (buffer, nbytes, flags))?.extract();
-        }
-        view.set_item(PySlice::new(py, 0, rest.len() as isize, 1), PyBytes::new(py, &rest))?;
-        Ok(rest.len())
-    }
-
-    /// Takes over; another object for the same connection, which brings the bytes that were read already.
-    fn dup(&self, py: Python<'_>) -> PyResult<Self> {
-        let socket = self.real(py)?.call_method0("dup")?.unbind();
-        let rest = self.take_rest(usize::MAX);
-        Ok(Self { taken: Mutex::new(Some(Taken { socket, rest })) })
-    }
-
-    /// Everything else is the real socket's, and takes over.
-    fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        if name.starts_with("__") {
-            return Err(PyAttributeError::new_err(name.to_owned()));
-        }
-        let socket = self.real(py)?;
-        if self.has_rest() && HAND_OUTS.contains(&name) {
-            let text =
-                format!("{name}() would lose bytes that the client has sent already: read them with recv() first");
-            return Err(PyOSError::new_err(text));
-        }
-        socket.getattr(name)
+/// An application may have kept the socket of another connection.
+fn check(socket: &Bound<'_, PyAny>, exchange: &mut dyn Exchange<Wsgi>) -> PyResult<()> {
+    let (.., memory) = exchange.request();
+    match &memory.socket {
+        Some(own) if own.is(socket) => Ok(()),
+        _ => Err(PyRuntimeError::new_err("this socket is not that of the request which runs in this thread")),
     }
 }

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::bytes::Piece;
+use super::hints::Hints;
 use super::link::Link;
 use super::{answer, strings};
 use crate::app::Room;
@@ -20,6 +21,7 @@ pub(super) struct Responder {
     pub(super) state: Arc<State>,
     /// The bound method that applications get: a builtin, so calling it is as cheap as Python has it.
     pub(super) start: Py<PyAny>,
+    pub(super) hints: Hints,
     object: Py<StartResponse>,
     write: Py<Write>,
 }
@@ -54,7 +56,8 @@ impl Responder {
         let write = Bound::new(py, Write { state: state.clone() })?;
         let object = Bound::new(py, StartResponse { state: state.clone(), write: write.clone().unbind() })?;
         let start = object.getattr("start_response")?.unbind();
-        Ok(Self { state, start, object: object.unbind(), write: write.unbind() })
+        let hints = Hints::new(py, &state)?;
+        Ok(Self { state, start, hints, object: object.unbind(), write: write.unbind() })
     }
 
     /// Has the application let go of everything it was given? Then it serves again.
@@ -62,8 +65,8 @@ impl Responder {
         // Ours and, for the object, the bound method's; for `write` the object's.
         let counts =
             [self.start.bind(py), self.object.bind(py).as_any(), self.write.bind(py).as_any()].map(strings::references);
-        // Ours, the two objects' and the thread's; a body that was announced and not read holds another.
-        counts == [1, 2, 2] && Arc::strong_count(&self.state) == 4
+        // Ours, the four objects' and the thread's; a body that was announced and not read holds another.
+        counts == [1, 2, 2] && self.hints.are_free(py) && Arc::strong_count(&self.state) == 6
     }
 }
 
