@@ -3,12 +3,10 @@
 import base64
 import os
 import re
-import signal
-from pathlib import Path
 
 import pytest
 from harness import wait_for
-from wire import Truncated, compose
+from wire import Truncated
 
 ERROR_LINE = re.compile(
     r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[\d+\] \[(DEBUG|INFO|WARNING|ERROR|CRITICAL)\] \S.*"
@@ -276,30 +274,3 @@ def test_paths_that_are_skipped_have_no_access_line(access, stage, given):
         for target in ["/skipped", "/skipped/deep?a=b", "/st%20at", "/skip", "/seen?/skipped"]:
             assert server.get(target).status == 200
         assert lines(2) == ["/skip 200", "/seen 200"]
-
-
-def test_a_call_that_does_not_return_holds_up_no_line(access):
-    """After many short calls nobody stands in for the worker's thread: what is waiting is written before each call."""
-    server, _ = access("gate", access_format="%(U)s")
-    with server, server.connect() as first, server.connect() as second:
-        (pid,) = server.booted(1)
-
-        def is_alone():
-            first.send(compose("GET", "/short") * 100)
-            for _ in range(100):
-                first.response()
-            return "indrik-deputy" not in names_of_threads(pid)
-
-        wait_for(is_alone, "the end of the deputy")
-        server.signal(signal.SIGSTOP, pid)
-        first.send(compose("GET", "/before"))
-        second.send(compose("GET", "/hold?gate"))
-        server.signal(signal.SIGCONT, pid)
-        wait_for((server.folder / "gate.entered").exists, "the call")
-        wait_for(lambda: "/before" in (server.folder / "access.log").read_text().split(), "the line of the other")
-        (server.folder / "gate.open").touch()
-        assert second.response().status == 200
-
-
-def names_of_threads(pid):
-    return [path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm")]

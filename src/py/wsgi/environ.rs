@@ -56,7 +56,9 @@ impl Template {
         entries.set_item(intern!(py, "QUERY_STRING"), "")?;
         // Of every request, and set for each: with these the copy has room for the fields of most requests, and a table
         // that grows is built anew.
-        for key in ["REQUEST_METHOD", "PATH_INFO", "RAW_URI", "REQUEST_URI"] {
+        for key in
+            ["REQUEST_METHOD", "PATH_INFO", "RAW_URI", "REQUEST_URI", "wsgi.early_hints", "indrik.client_disconnected"]
+        {
             entries.set_item(PyString::intern(py, key), py.None())?;
         }
         // Of requests without a body: it has no state, so one serves all.
