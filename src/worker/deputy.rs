@@ -190,8 +190,12 @@ fn stand_in<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>, event
             && quit_at.is_none()
         {
             // The application's call is in the way: its request is cut, as far as the interpreter can do that.
-            reactor.note_ended(ended);
-            app.interrupt(Notice::Quit);
+            if abort_given_up(&reactor) {
+                reactor.note_ended(Ended::Aborted);
+            } else {
+                reactor.note_ended(ended);
+                app.interrupt(Notice::Quit);
+            }
             quit_at = Some(now + QUIT_PATIENCE);
         }
         if quit_at.is_some_and(|at| now >= at) && !bridge.helm.is_recalled() {
@@ -205,6 +209,16 @@ fn stand_in<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>, event
             return bridge.helm.give_back(reactor);
         }
     }
+}
+
+/// Where nothing is left but a request that was given up: the worker's handlers of SIGABRT run, as Gunicorn's would, if the
+/// interpreter can run anything. `true`: there is such a request.
+pub(super) fn abort_given_up<A: App>(reactor: &Reactor<A>) -> bool {
+    let hangs = reactor.given_up_count() > 0;
+    if hangs {
+        let _ = sys::kill(std::process::id() as i32, sys::SIGABRT);
+    }
+    hangs
 }
 
 /// Ends the process although a thread is in the application: it has had its time, and hears nothing.

@@ -186,6 +186,7 @@ pub(super) fn hand_out<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor
         reactor.attend_to_calls(now);
         reactor.flush_log();
         if let Turn::Leave(ended) = turn {
+            deputy::abort_given_up(&reactor);
             break Ok(ended);
         }
     };
