@@ -15,7 +15,7 @@ SOURCES := $(shell find src python -type f -not -name '*.pyc' -not -name '*.so')
 # The interpreter that everything is built for: the virtual environment's, so that wheel and binary agree.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: help run test test-rust test-e2e test-pythons bench soak fuzz lint format wheel binary docs clean
+.PHONY: help run test test-rust test-e2e test-pythons bench instructions charts soak fuzz lint format wheel binary docs clean
 
 help:
 	@echo "make run           serve examples/bookshop on http://127.0.0.1:$(PORT)/"
@@ -23,6 +23,7 @@ help:
 	@echo "make lint          formatting and lints"
 	@echo "make test-pythons  build and smoke-test the wheel on every CPython from 3.10 up on this machine"
 	@echo "make bench         compare with other servers"
+	@echo "make instructions  count a request's instructions; make charts draws the last bench for docs/performance.md"
 	@echo "make soak          ten million requests, every answer compared; some minutes"
 	@echo "make fuzz          feed the parsers hostile bytes, FUZZ_SECONDS=600 for each target"
 	@echo "make docs          write the pages that are generated from the settings table"
@@ -100,9 +101,18 @@ test-e2e: $(STAMPS)/wheel $(STAMPS)/tools $(STAMPS)/nginx target/release/indrik
 test-pythons: $(STAMPS)/venv
 	$(BIN)/python tests/pythons.py
 
-bench: $(STAMPS)/wheel
+bench: $(STAMPS)/wheel $(STAMPS)/libpython
+	cargo build --quiet --release --locked --example transport
 	$(BIN)/python benches/bench.py
+	$(BIN)/python benches/mixed.py
 	$(BIN)/python benches/slow_clients.py
+
+instructions: $(STAMPS)/wheel
+	$(BIN)/python benches/instructions.py
+
+charts: $(STAMPS)/venv
+	$(BIN)/pip install --quiet "matplotlib>=3.10,<4"
+	$(BIN)/python benches/charts.py "$$(ls -t .bench/results/2*.json | head -n 1)" docs/performance
 
 soak: $(STAMPS)/wheel
 	$(BIN)/python benches/soak.py

@@ -120,6 +120,10 @@ class Environment:
         }
 
     def version(self, peer: Peer) -> str:
+        if peer.name == "transport":
+            if not present(peer.witness):
+                raise Unavailable("not built; make bench builds it")
+            return self.versions.get("indrik", "")
         if not peer.distributions:
             # `nginx version: nginx/1.22.1`, on stderr.
             return run([peer.witness, "-v"]).strip().rpartition("/")[2]

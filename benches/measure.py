@@ -68,6 +68,7 @@ def measure(environment: Environment, peer: Peer, scenario: Scenario, load: Load
     """
     with Server(environment, peer, scenario, load.server_cpu) as server:
         server.await_answer()
+        idle = server.fill(scenario.idle)
         if load.warmup_seconds:
             wrk(server.port, scenario, load.warmup_seconds, load.load_cpu)
         started_ns, machine_before, wrk_before = time.monotonic_ns(), machine_ns(load), children_ns()
@@ -89,6 +90,8 @@ def measure(environment: Environment, peer: Peer, scenario: Scenario, load: Load
             faults.append(f"{len(gone)} of its processes ended during the round")
         if wrong := server.wrong_answer():
             faults.append(f"after the load: {wrong}")
+        for connection in idle:
+            connection.close()
     cpu_ns = sum(spent - before.get(pid, 0) for pid, spent in after.items())
     wall_us = report["duration_us"]
     requests = report["requests"]
@@ -115,7 +118,16 @@ class Server:
         scratch = environment.root / "scratch" / peer.name
         scratch.mkdir(parents=True, exist_ok=True)
         self.command = peer.command(
-            Serve(scenario.application, self.port, scenario.workers, scenario.threads, environment.programs, scratch)
+            Serve(
+                scenario.application,
+                self.port,
+                scenario.workers,
+                scenario.threads,
+                environment.programs,
+                scratch,
+                connections=1000 + scenario.idle,
+                logged=scenario.logged,
+            )
         )
         # The folder of the application leads the import path, whatever a server makes of its working directory.
         self.variables = environment.variables() | {"PYTHONPATH": str(scenario.folder)}
@@ -166,15 +178,29 @@ class Server:
         if wrong := self.wrong_answer():
             raise Failed(f"{wrong}: {self.last_words()}")
 
+    def fill(self, count: int) -> list[socket.socket]:
+        """Opens idle connections: each has had one answer."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        connections = []
+        for _ in range(count):
+            connection = socket.create_connection(("127.0.0.1", self.port), timeout=BOOT_TIMEOUT_S)
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            connection.recv(4096)
+            connections.append(connection)
+        return connections
+
     def wrong_answer(self) -> str | None:
         """Sends the scenario's request once; returns what is wrong with the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=BOOT_TIMEOUT_S)
         names = {name.lower() for name, _ in self.scenario.headers}
         try:
-            connection.putrequest("GET", self.scenario.path, skip_host="host" in names, skip_accept_encoding=True)
+            method = "POST" if self.scenario.upload else "GET"
+            connection.putrequest(method, self.scenario.path, skip_host="host" in names, skip_accept_encoding=True)
+            if self.scenario.upload:
+                connection.putheader("Content-Length", str(self.scenario.upload))
             for name, value in self.scenario.headers:
                 connection.putheader(name, value)
-            connection.endheaders()
+            connection.endheaders(b"u" * self.scenario.upload or None)
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -214,6 +240,7 @@ def wrk(port: int, scenario: Scenario, seconds: int, cpu: int | None) -> dict:
         text=True,
         check=False,
         timeout=seconds + 60,
+        env=os.environ | {"BENCH_UPLOAD": str(scenario.upload)},
     )
     last = answer.stdout.rstrip().rpartition("\n")[2]
     if answer.returncode != 0 or not last.startswith("{"):

@@ -24,6 +24,8 @@ class Serve:
     threads: int
     programs: Path
     scratch: Path
+    connections: int = 1000
+    logged: bool = False
 
     @property
     def address(self) -> str:
@@ -56,8 +58,15 @@ def indrik(serve: Serve) -> list[str]:
         f"--bind={serve.address}",
         f"--workers={serve.workers}",
         f"--threads={serve.threads}",
+        f"--worker-connections={serve.connections}",
+        *([f"--access-logfile={serve.scratch}/access.log"] if serve.logged else []),
         serve.application,
     ]
+
+
+def transport(serve: Serve) -> list[str]:
+    """Built by `cargo build --release --example transport`."""
+    return [str(HERE.parent / "target" / "release" / "examples" / "transport"), str(serve.port)]
 
 
 def gunicorn(worker_class: str) -> Callable[[Serve], list[str]]:
@@ -187,6 +196,13 @@ PEERS = (
         uwsgi,
         ("pyuwsgi",),
         note="uWSGI's http-socket closes after each answer, so it pays for a new connection per request.",
+    ),
+    Peer(
+        "transport",
+        transport,
+        witness=str(HERE.parent / "target" / "release" / "examples" / "transport"),
+        floor=True,
+        note="transport is indrik's worker with an application in Rust that greets: what indrik costs without Python.",
     ),
     Peer(
         "nginx",

@@ -1,5 +1,11 @@
 -- Makes wrk end with one line of JSON. No `request` and no `response` function: either would run Lua in wrk for each
 -- request, and then wrk, not the server, would be the limit.
+local upload = tonumber(os.getenv("BENCH_UPLOAD") or "0")
+if upload > 0 then
+   wrk.method = "POST"
+   wrk.body = string.rep("u", upload)
+end
+
 function done(summary, latency, requests)
    local errors = summary.errors
    io.write(string.format(

@@ -25,6 +25,8 @@ class Scenario:
     `connections`: kept alive at once. `workers`, `threads`: asked of each server.
     `django`: the folder is a Django project; its requirements and its stock of books are prepared first.
     `floor`: an answer that NGINX can give from its configuration, so it takes part.
+    `upload`: bytes of a body that goes with each request, which is then a POST.
+    `logged`: with an access log. `idle`: connections that are open beside the load. Only indrik takes part in both.
     """
 
     name: str
@@ -39,10 +41,26 @@ class Scenario:
     threads: int = 1
     django: bool = False
     floor: bool = False
+    upload: int = 0
+    logged: bool = False
+    idle: int = 0
+
+    @property
+    def is_own(self) -> bool:
+        """Measures indrik against itself."""
+        return self.logged or self.idle > 0
 
 
 def hello(body: bytes) -> str | None:
     return None if body == b"Hello, World!\n" else f"body is {body[:40]!r}"
+
+
+def large(body: bytes) -> str | None:
+    return None if len(body) == 1 << 20 else f"body has {len(body)} bytes"
+
+
+def uploaded(body: bytes) -> str | None:
+    return None if body == b"65536" else f"body is {body[:40]!r}"
 
 
 def book_json(body: bytes) -> str | None:
@@ -101,6 +119,70 @@ SCENARIOS = (
         floor=True,
     ),
     Scenario(
+        "close",
+        "close: a new connection for each request",
+        HERE / "apps",
+        "hello:application",
+        "/",
+        hello,
+        headers=(("Connection", "close"),),
+        floor=True,
+    ),
+    Scenario(
+        "hello-4t",
+        "hello with 4 threads",
+        HERE / "apps",
+        "hello:application",
+        "/",
+        hello,
+        threads=4,
+    ),
+    Scenario(
+        "hello-logged",
+        "hello with the access log, default format, to a file",
+        HERE / "apps",
+        "hello:application",
+        "/",
+        hello,
+        logged=True,
+    ),
+    Scenario(
+        "hello-idle",
+        "hello beside 10,000 idle connections",
+        HERE / "apps",
+        "hello:application",
+        "/",
+        hello,
+        idle=10_000,
+    ),
+    Scenario(
+        "large",
+        "large: an answer of 1 MiB",
+        HERE / "apps",
+        "bodies:application",
+        "/large",
+        large,
+    ),
+    Scenario(
+        "upload",
+        "upload: a request body of 64 KiB",
+        HERE / "apps",
+        "bodies:application",
+        "/upload",
+        uploaded,
+        upload=65_536,
+    ),
+    Scenario(
+        "nap",
+        "nap: the application sleeps 10 ms; ideal 3,200 requests/s and 20 ms",
+        HERE / "apps",
+        "bodies:application",
+        "/nap",
+        hello,
+        connections=64,
+        threads=32,
+    ),
+    Scenario(
         "bookshop-json",
         "bookshop JSON: GET /api/books/ (Django, SQLite)",
         BOOKSHOP,
@@ -116,6 +198,26 @@ SCENARIOS = (
         "bookshop.wsgi:application",
         "/",
         book_page,
+        django=True,
+    ),
+    Scenario(
+        "bookshop-json-4t",
+        "bookshop JSON with 4 threads",
+        BOOKSHOP,
+        "bookshop.wsgi:application",
+        "/api/books/",
+        book_json,
+        threads=4,
+        django=True,
+    ),
+    Scenario(
+        "bookshop-list-4t",
+        "bookshop list page with 4 threads",
+        BOOKSHOP,
+        "bookshop.wsgi:application",
+        "/",
+        book_page,
+        threads=4,
         django=True,
     ),
 )

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+import pytest
 from harness import wait_for
 from wire import compose
 
@@ -25,28 +26,28 @@ def test_connections_of_a_quiet_server_are_spread_over_its_workers(serve):
             wire.close()
 
 
-def test_a_reload_cuts_no_idle_connection(serve):
-    for workers in (1, 3):
-        with serve("busy", "--workers", str(workers)) as server:
-            old = server.booted(workers)
-            wires = [server.connect() for _ in range(30)]
-            for wire in wires[:20]:
-                assert pid_of(wire) in old
-            # Of the others some have sent nothing, and some a part of a request.
-            for wire in wires[25:]:
-                wire.send(b"GET /pid HTTP/1.1\r\nHost: a\r\n")
-            server.signal(signal.SIGHUP)
-            wait_for(lambda: len(server.children() - old) == workers, "the new workers")
-            for wire in wires[25:]:
-                wire.send(b"\r\n")
-                assert wire.response().status == 200
-            new = server.workers(workers, without=old)
-            for wire in wires[:25]:
-                answer = wire.get("/pid")
-                assert (answer.status, answer.keeps_open) == (200, True)
-                assert int(answer.text) in new
-            for wire in wires:
-                wire.close()
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_reload_cuts_no_idle_connection(serve, workers):
+    with serve("busy", "--workers", str(workers)) as server:
+        old = server.booted(workers)
+        wires = [server.connect() for _ in range(30)]
+        for wire in wires[:20]:
+            assert pid_of(wire) in old
+        # Of the others some have sent nothing, and some a part of a request.
+        for wire in wires[25:]:
+            wire.send(b"GET /pid HTTP/1.1\r\nHost: a\r\n")
+        server.signal(signal.SIGHUP)
+        wait_for(lambda: len(server.children() - old) == workers, "the new workers")
+        for wire in wires[25:]:
+            wire.send(b"\r\n")
+            assert wire.response().status == 200
+        new = server.workers(workers, without=old)
+        for wire in wires[:25]:
+            answer = wire.get("/pid")
+            assert (answer.status, answer.keeps_open) == (200, True)
+            assert int(answer.text) in new
+        for wire in wires:
+            wire.close()
 
 
 def test_a_recycled_worker_hands_its_connections_over(serve):
