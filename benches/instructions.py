@@ -1,4 +1,4 @@
-"""Instructions per request, counted by callgrind: a figure that repeats to a tenth of a per cent, to compare commits by.
+"""Instructions per request, counted by callgrind: a figure that repeats well, to compare commits by.
 
 `make instructions`, or `python3 benches/instructions.py`. Counts what one worker executes in user space for many
 requests and for few, and divides the difference. Needs valgrind; as root on Debian it is installed.

@@ -18,9 +18,14 @@ use super::helm::Found;
 use super::reactor::{self, Duty, Reactor, Turn};
 use crate::app::{App, Caller};
 use crate::ipc::Watched;
+use crate::sys::Monotonic;
 
 /// Orders do not wait for the end of a batch that takes longer than this.
 const LONG_BATCH: Duration = Duration::from_millis(100);
+
+/// Lines of the access log that are older are written before a call that has no deputy. Not all of them: a write per request
+/// costs more than all else of the log, and a batch of short calls is over sooner.
+const LINE_AGE: Duration = Duration::from_millis(1);
 
 /// How leading ended.
 pub(super) enum Left<A: App> {
@@ -38,6 +43,8 @@ pub(super) struct Leader<'a, A: App> {
     /// Signals are heard on this thread.
     pub(super) hears_signals: bool,
     pub(super) events: Events,
+    /// Since when lines of the access log may wait to be written.
+    pub(super) logged_at: Option<Monotonic>,
 }
 
 /// What a batch of requests led to.
@@ -61,6 +68,7 @@ impl<A: App> Leader<'_, A> {
                 Batch::Left(left) => return left,
             };
             reactor.flush_log();
+            self.logged_at = None;
         }
     }
 
@@ -117,7 +125,10 @@ impl<A: App> Leader<'_, A> {
         self.post.watched = self.standby.get_ready(self.bridge, called);
         if self.post.watched == Watched::No {
             // Should this call never return, nobody else could write the lines of those before it.
-            reactor.flush_log();
+            if called > self.logged_at.get_or_insert(called).after(LINE_AGE) {
+                self.logged_at = Some(called);
+                reactor.flush_log();
+            }
             let ended = exchange::run(token, &mut connection, caller, shared, self.post, now, called);
             reactor.give_back(token, connection, ended);
             self.standby.note(self.bridge, called, shared.epoch.monotonic(ended));

@@ -135,7 +135,14 @@ fn serve<A: App>(bridge: &Arc<Bridge<A>>, index: usize, caller: &mut dyn Caller<
 fn lead<A: App>(bridge: &Arc<Bridge<A>>, reactor: Box<Reactor<A>>, post: &mut Post, caller: &mut dyn Caller<A>) {
     bridge.note_leader();
     let mut standby = Standby::permanent();
-    let mut leader = Leader { bridge, standby: &mut standby, post, hears_signals: false, events: reactor::events() };
+    let mut leader = Leader {
+        bridge,
+        standby: &mut standby,
+        post,
+        hears_signals: false,
+        events: reactor::events(),
+        logged_at: None,
+    };
     match leader.lead(reactor, caller) {
         Left::Resigned => {}
         Left::Worker(ended, reactor) => finish(bridge, reactor, ended),
