@@ -114,8 +114,9 @@ charts: $(STAMPS)/venv
 	$(BIN)/pip install --quiet "matplotlib>=3.10,<4"
 	$(BIN)/python benches/charts.py "$$(ls -t .bench/results/2*.json | head -n 1)" docs/performance
 
-soak: $(STAMPS)/wheel
+soak: $(STAMPS)/wheel $(STAMPS)/tools
 	$(BIN)/python benches/soak.py
+	GROWTH_REQUESTS=100000 $(BIN)/python -m pytest -n 2 tests/e2e/wsgi/test_growth.py
 
 fuzz:
 	sh fuzz/run.sh $(FUZZ_SECONDS)

@@ -168,8 +168,14 @@ impl<A: App> Leader<'_, A> {
 pub(super) fn run<A: App>(app: &Arc<A>, reactor: Box<Reactor<A>>, bridge: &Arc<Bridge<A>>) -> Result<Ended, String> {
     let mut post = Post::new(&reactor.line, 0);
     let mut standby = Standby::appoint(bridge.clone())?;
-    let mut leader =
-        Leader { bridge, standby: &mut standby, post: &mut post, hears_signals: true, events: reactor::events() };
+    let mut leader = Leader {
+        bridge,
+        standby: &mut standby,
+        post: &mut post,
+        hears_signals: true,
+        events: reactor::events(),
+        logged_at: None,
+    };
     reactor.report_booted();
     let left = app.attached(|caller| leader.lead(reactor, caller));
     bridge.end(Ok(Ended::Drained));
