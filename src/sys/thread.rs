@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -57,17 +56,8 @@ thread_local! {
     static HELD: Cell<Option<SigSet>> = const { Cell::new(None) };
 }
 
-/// Has this process forked, as far as [`hold_signals`] was told?
-static HAS_FORKED: AtomicBool = AtomicBool::new(false);
-
-/// Has this process forked since it began to be a worker?
-pub fn has_forked() -> bool {
-    HAS_FORKED.load(Relaxed)
-}
-
-/// Blocks all signals in this thread, until [`release_signals`]: it is about to fork.
+/// Blocks all signals in this thread, until [`release_signals`].
 pub fn hold_signals() {
-    HAS_FORKED.store(true, Relaxed);
     let mut before = SigSet::empty();
     if pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before)).is_ok() {
         HELD.set(Some(HELD.get().unwrap_or(before)));

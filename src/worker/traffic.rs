@@ -375,8 +375,8 @@ impl<A: App> Reactor<A> {
 
     pub(super) fn close(&mut self, token: Token, mut connection: Box<Connection<A>>) {
         let _ = self.poll.registry().deregister(&mut connection.stream);
-        if sys::has_forked() {
-            // That process may hold a copy of the descriptor: the client hears the end even so.
+        if !connection.readiness.failed {
+            // A process that the application has forked may hold a copy of the descriptor: the client hears the end even so.
             connection.stream.finish();
         }
         self.slots.free(token);

@@ -28,7 +28,7 @@ def application(environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])
         return begun(query)
     if path == "/large":
-        start_response("200 OK", [("Content-Length", query)])
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", query)])
         return [b"x" * int(query)]
     body = answer(path, query, environ).encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])

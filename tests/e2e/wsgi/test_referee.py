@@ -9,12 +9,14 @@ LINES = b"a line\nanother\nand no end"
 
 # Requests to each application that keeps the contract: method, target, body, status.
 PLAIN = {
+    "background": [("GET", "/look", None, 200)],
     "big": [
         ("GET", "/list?100000", None, 200),
         ("GET", "/generator?200000", None, 200),
         ("HEAD", "/list?9", None, 200),
     ],
     "bodies": [("POST", "/read", LINES, 200), ("POST", "/count", [LINES], 200), ("POST", "/ignore", LINES, 200)],
+    "busy": [("GET", "/", None, 200), ("GET", "/large?9", None, 200), ("POST", "/upload", LINES, 200)],
     "calls": [
         (method, f"/{name}", None, status)
         for method in ("GET", "HEAD")
@@ -38,6 +40,7 @@ PLAIN = {
     ],
     "environs": [("GET", "/dump", None, 200), ("POST", "/dump?a", LINES, 200), ("GET", "/count", None, 200)],
     "files": [("GET", f"/{name}", None, 200) for name in ("whole", "offset", "length", "memory")],
+    "forking": [("GET", "/pid", None, 200)],
     "gate": [("GET", "/", None, 200), ("POST", "/refuse", LINES, 403)],
     "hello": [(method, "/", None, 200) for method in ("GET", "HEAD", "OPTIONS", "DELETE")],
     "hinting": [("GET", "/", None, 200)],
@@ -77,6 +80,7 @@ NOT_PLAIN = {
     "broken_raising",
     "factory",  # its applications are made by calls
     "growing",  # counts its objects, of which the referee makes some
+    "parting",  # is told what to do by its environment
     "referee",
     "slow_import",  # is `hello`
     "validated",  # has the referee in it
