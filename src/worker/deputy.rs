@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use mio::Events;
 
 use super::bridge::Bridge;
+use super::helm::{MustSetAlarm, Woken};
 use super::reactor::{self, Duty, Reactor, Turn};
 use super::{Ended, threads};
 use crate::app::{App, Notice};
@@ -67,16 +68,17 @@ impl<A: App> Standby<A> {
         }
     }
 
-    /// The leader is about to call the application: puts the alarm off, if it is time to.
-    pub(super) fn get_ready(&mut self, bridge: &Bridge<A>, now: Monotonic) -> Watched {
-        if !self.is_there {
-            return Watched::No;
-        }
-        if self.armed_at.is_none_or(|at| now >= at.after(THRESHOLD / 2)) {
+    /// Is there a deputy that may give up on the call that is about to begin?
+    pub(super) fn watches(&self) -> Watched {
+        if self.is_there { Watched::Yes } else { Watched::No }
+    }
+
+    /// The leader calls the application at `now` and has laid the reactor down: puts the alarm off, if it is time to.
+    pub(super) fn put_off(&mut self, bridge: &Bridge<A>, MustSetAlarm(must): MustSetAlarm, now: Monotonic) {
+        if must || self.armed_at.is_none_or(|at| now >= at.after(THRESHOLD / 2)) {
             self.armed_at = Some(now);
             bridge.alarm.set(THRESHOLD);
         }
-        Watched::Yes
     }
 
     /// A call has ended: the deputy leaves or comes back, as calls are.
@@ -145,13 +147,9 @@ fn stand_by<A: App>(bridge: &Arc<Bridge<A>>, dismissed: &AtomicBool, events: &mu
         }
         let now = Monotonic::now();
         match bridge.helm.relieve(now.before(THRESHOLD)) {
-            Some(reactor) => stand_in(bridge, reactor, events),
-            None => {
-                if let Some(laid) = bridge.helm.laid_at() {
-                    // It has been in the application for less; look again when it has been for long.
-                    bridge.alarm.set(laid.after(THRESHOLD).saturating_since(now));
-                }
-            }
+            Woken::Reactor(reactor) => stand_in(bridge, reactor, events),
+            Woken::Early(laid) => bridge.alarm.set(laid.after(THRESHOLD).saturating_since(now)),
+            Woken::Nothing => {}
         }
     }
 }

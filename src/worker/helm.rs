@@ -5,6 +5,10 @@
 //! lies there. When the leader comes back it recalls the reactor, unless the deputy has begun to hand requests out to
 //! other threads; then the leader is one of these.
 //!
+//! The deputy sleeps on an alarm. One that wakes while there is nothing for it to take says so here before it sleeps again
+//! without an alarm, and the next who lays the reactor down sets one: otherwise an alarm that goes off just before would
+//! be lost, and the deputy sleep for ever.
+//!
 //! [`Watch`] holds the rules alone; the test explores every order of steps that it allows. docs/worker.md draws it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -122,7 +126,24 @@ pub(super) struct Helm<R> {
 struct State<R> {
     watch: Watch,
     reactor: Option<R>,
+    /// The deputy sleeps, and no alarm will wake it.
+    sleeps_soundly: bool,
 }
+
+/// What the deputy finds when it wakes.
+#[derive(Debug)]
+pub(super) enum Woken<R> {
+    /// The reactor, which is its own now.
+    Reactor(R),
+    /// It has lain there only since this moment.
+    Early(Monotonic),
+    /// Nothing lies there. Whoever lays the reactor down sets the alarm.
+    Nothing,
+}
+
+/// Who lays the reactor down must set the alarm: the deputy sleeps without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MustSetAlarm(pub(super) bool);
 
 /// How the leader finds the helm when it comes back.
 #[derive(Debug)]
@@ -150,7 +171,7 @@ impl<R> Helm<R> {
 
     fn new(watch: Watch) -> Self {
         Self {
-            state: Mutex::new(State { watch, reactor: None }),
+            state: Mutex::new(State { watch, reactor: None, sleeps_soundly: true }),
             changed: Condvar::new(),
             is_recalled: AtomicBool::new(false),
             laid_at: AtomicU64::new(0),
@@ -158,11 +179,12 @@ impl<R> Helm<R> {
     }
 
     /// The leader calls the application at `now`.
-    pub(super) fn lay_down(&self, reactor: R, now: Monotonic) {
+    pub(super) fn lay_down(&self, reactor: R, now: Monotonic) -> MustSetAlarm {
         self.laid_at.store(now.0, Relaxed);
         let mut state = self.lock();
         state.watch.lay_down();
         state.reactor = Some(reactor);
+        MustSetAlarm(std::mem::take(&mut state.sleeps_soundly))
     }
 
     /// The leader is back. Does not wait.
@@ -192,20 +214,24 @@ impl<R> Helm<R> {
         self.take_up()
     }
 
-    /// Takes the reactor if it lies there since `before` or earlier. For the deputy.
-    pub(super) fn relieve(&self, before: Monotonic) -> Option<R> {
+    /// The deputy has woken: takes the reactor if it has lain there since `before` or earlier.
+    pub(super) fn relieve(&self, before: Monotonic) -> Woken<R> {
         let mut state = self.lock();
-        if self.laid_at.load(Relaxed) > before.0 || !state.watch.relieve() {
-            return None;
+        let laid_at = Monotonic(self.laid_at.load(Relaxed));
+        if state.watch == Watch::Laid && laid_at > before {
+            return Woken::Early(laid_at);
         }
-        self.is_recalled.store(false, Relaxed);
-        state.reactor.take()
-    }
-
-    /// When the leader laid the reactor down last, if it is in the application.
-    pub(super) fn laid_at(&self) -> Option<Monotonic> {
-        let state = self.lock();
-        (state.watch == Watch::Laid).then(|| Monotonic(self.laid_at.load(Relaxed)))
+        let is_relieved = state.watch.relieve();
+        match state.reactor.take_if(|_| is_relieved) {
+            Some(reactor) => {
+                self.is_recalled.store(false, Relaxed);
+                Woken::Reactor(reactor)
+            }
+            None => {
+                state.sleeps_soundly = true;
+                Woken::Nothing
+            }
+        }
     }
 
     /// Is the leader back, and waits for the deputy's reactor?
@@ -218,6 +244,7 @@ impl<R> Helm<R> {
         let mut state = self.lock();
         state.watch.give_back();
         state.reactor = Some(reactor);
+        state.sleeps_soundly = true;
         drop(state);
         self.changed.notify_all();
     }
@@ -232,6 +259,7 @@ impl<R> Helm<R> {
         let mut state = self.lock();
         state.watch.offer();
         state.reactor = Some(reactor);
+        state.sleeps_soundly = true;
     }
 
     /// Takes the reactor if it is offered. For an application thread that has nothing to do.
@@ -275,6 +303,8 @@ mod tests {
         Idle,
         /// It has the reactor and polls.
         Leads,
+        /// It has laid the reactor down and has yet to set the alarm.
+        Arms,
         /// It is in the application, and has laid the reactor down before.
         InCall,
         /// It waits for the deputy.
@@ -296,6 +326,9 @@ mod tests {
         threads: [Thread; 3],
         deputy: Deputy,
         may_hand_out: bool,
+        /// It will go off.
+        alarm: bool,
+        sleeps_soundly: bool,
     }
 
     impl World {
@@ -314,6 +347,11 @@ mod tests {
                     Thread::Leads => {
                         world.watch.lay_down();
                         world.lies = true;
+                        *thread = if world.sleeps_soundly { Thread::Arms } else { Thread::InCall };
+                        world.sleeps_soundly = false;
+                    }
+                    Thread::Arms => {
+                        world.alarm = true;
                         *thread = Thread::InCall;
                     }
                     Thread::InCall | Thread::Waits => match world.watch.take_up() {
@@ -339,10 +377,15 @@ mod tests {
             let mut world = self;
             match self.deputy {
                 Deputy::Sleeps => {
-                    if world.watch.relieve() {
-                        assert!(self.lies, "{self:?}");
-                        world.lies = false;
-                        world.deputy = Deputy::StandsIn;
+                    if self.alarm {
+                        world.alarm = false;
+                        if world.watch.relieve() {
+                            assert!(self.lies, "{self:?}");
+                            world.lies = false;
+                            world.deputy = Deputy::StandsIn;
+                        } else {
+                            world.sleeps_soundly = true;
+                        }
                     }
                 }
                 Deputy::StandsIn => {
@@ -357,12 +400,14 @@ mod tests {
                         world.watch.give_back();
                         world.lies = true;
                         world.deputy = Deputy::Sleeps;
+                        world.sleeps_soundly = true;
                     }
                 }
                 Deputy::HandsOut => {
                     world.watch.offer();
                     world.lies = true;
                     world.deputy = Deputy::Sleeps;
+                    world.sleeps_soundly = true;
                 }
             }
             worlds.push(world);
@@ -376,8 +421,9 @@ mod tests {
         let mut left = vec![start];
         while let Some(world) = left.pop() {
             assert_eq!(world.holders(), 1, "the reactor is in one place: {world:?}");
-            let in_charge = |thread: &&Thread| matches!(thread, Thread::InCall | Thread::Waits);
-            assert!(world.threads.iter().filter(in_charge).count() <= 3);
+            let somebody_acts = world.threads.iter().any(|thread| matches!(thread, Thread::Arms | Thread::Waits));
+            let will_be_relieved = world.watch != Watch::Laid || world.alarm || somebody_acts;
+            assert!(will_be_relieved, "a leader may be in the application for ever, and the deputy sleeps: {world:?}");
             let next = world.next();
             assert!(next.iter().any(|other| *other != world), "everybody waits for somebody else: {world:?}");
             for other in next {
@@ -409,7 +455,15 @@ mod tests {
     fn one_thread_and_its_deputy_never_both_have_the_reactor_nor_wait_for_each_other() {
         // The two other threads idle for ever: nothing is offered.
         let threads = [Thread::Leads, Thread::Idle, Thread::Idle];
-        let start = World { watch: Watch::Leading, lies: false, threads, deputy: Deputy::Sleeps, may_hand_out: false };
+        let start = World {
+            watch: Watch::Leading,
+            lies: false,
+            threads,
+            deputy: Deputy::Sleeps,
+            may_hand_out: false,
+            alarm: false,
+            sleeps_soundly: true,
+        };
         let worlds = explore(start);
         assert!(worlds.iter().any(|world| world.threads[0] == Thread::Waits));
         can_always_reach(&worlds, |world| world.threads[0] == Thread::Leads);
@@ -419,7 +473,15 @@ mod tests {
     #[test]
     fn several_threads_and_the_deputy_never_share_the_reactor_nor_wait_for_each_other() {
         let threads = [Thread::Idle; 3];
-        let start = World { watch: Watch::Offered, lies: true, threads, deputy: Deputy::Sleeps, may_hand_out: true };
+        let start = World {
+            watch: Watch::Offered,
+            lies: true,
+            threads,
+            deputy: Deputy::Sleeps,
+            may_hand_out: true,
+            alarm: false,
+            sleeps_soundly: true,
+        };
         let worlds = explore(start);
         assert!(worlds.iter().any(|world| world.deputy == Deputy::HandsOut));
         for index in 0..3 {
@@ -431,16 +493,18 @@ mod tests {
     #[test]
     fn the_deputy_takes_only_what_has_lain_long_enough() {
         let helm = Helm::leading();
-        assert_eq!(helm.relieve(Monotonic(9)), None::<u8>);
-        helm.lay_down(7_u8, Monotonic(10));
-        assert_eq!(helm.relieve(Monotonic(9)), None);
-        assert_eq!(helm.laid_at(), Some(Monotonic(10)));
-        assert_eq!(helm.relieve(Monotonic(10)), Some(7));
+        assert!(matches!(helm.relieve(Monotonic(9)), Woken::Nothing));
+        assert_eq!(helm.lay_down(7_u8, Monotonic(10)), MustSetAlarm(true));
+        assert!(matches!(helm.relieve(Monotonic(9)), Woken::Early(Monotonic(10))));
+        assert!(matches!(helm.relieve(Monotonic(10)), Woken::Reactor(7)));
         assert!(!helm.is_recalled());
         assert!(matches!(helm.take_up(), Found::Wait));
         assert!(helm.is_recalled());
         helm.give_back(7);
         assert!(matches!(helm.wait(), Found::Reactor(7)));
+        assert_eq!(helm.lay_down(7_u8, Monotonic(11)), MustSetAlarm(true));
+        assert!(matches!(helm.take_up(), Found::Reactor(7)));
+        assert_eq!(helm.lay_down(7_u8, Monotonic(12)), MustSetAlarm(false));
         helm.end();
         assert!(matches!(helm.take_up(), Found::Over));
     }
@@ -449,7 +513,7 @@ mod tests {
     fn a_leader_whose_work_is_handed_out_leads_no_more() {
         let helm = Helm::leading();
         helm.lay_down(7_u8, Monotonic(1));
-        assert_eq!(helm.relieve(Monotonic(1)), Some(7));
+        assert!(matches!(helm.relieve(Monotonic(1)), Woken::Reactor(7)));
         assert!(helm.hand_out());
         assert!(matches!(helm.take_up(), Found::Resigned));
         assert_eq!(helm.accept(), None);

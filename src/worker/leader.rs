@@ -122,7 +122,7 @@ impl<A: App> Leader<'_, A> {
         let shared = &self.bridge.shared;
         let called = shared.epoch.monotonic(now);
         reactor.beat_in_application(called);
-        self.post.watched = self.standby.get_ready(self.bridge, called);
+        self.post.watched = self.standby.watches();
         if self.post.watched == Watched::No {
             // Should this call never return, nobody else could write the lines of those before it.
             if called > self.logged_at.get_or_insert(called).after(LINE_AGE) {
@@ -134,7 +134,8 @@ impl<A: App> Leader<'_, A> {
             self.standby.note(self.bridge, called, shared.epoch.monotonic(ended));
             return Ok((reactor, ended));
         }
-        self.bridge.helm.lay_down(reactor, called);
+        let must_set_alarm = self.bridge.helm.lay_down(reactor, called);
+        self.standby.put_off(self.bridge, must_set_alarm, called);
         let ended = exchange::run(token, &mut connection, caller, shared, self.post, now, called);
         match self.bridge.take_up(caller) {
             Found::Reactor(mut reactor) => {
