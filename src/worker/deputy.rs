@@ -18,6 +18,7 @@ use super::helm::{MustSetAlarm, Woken};
 use super::reactor::{self, Duty, Reactor, Turn};
 use super::{Ended, threads};
 use crate::app::{App, Notice};
+use crate::config::Config;
 use crate::ipc::Watched;
 use crate::sys::{self, Monotonic};
 use crate::{exit, logging};
@@ -50,7 +51,7 @@ impl<A: App> Standby<A> {
     /// Starts the deputy of the only application thread. Errors: the thread cannot be started.
     pub(super) fn appoint(bridge: Arc<Bridge<A>>) -> Result<Self, String> {
         let mut standby = Self::permanent();
-        standby.may_leave = true;
+        standby.may_leave = is_dispensable(&bridge.shared.config);
         standby.start(&bridge).map_err(|error| format!("cannot start the deputy's thread: {error}"))?;
         Ok(standby)
     }
@@ -115,6 +116,12 @@ impl<A: App> Standby<A> {
         self.armed_at = None;
         Ok(())
     }
+}
+
+/// May the deputy leave a worker whose calls are short? The master, which stands in for it at the first long one, knows no
+/// other limit than `timeout`.
+fn is_dispensable(config: &Config) -> bool {
+    config.request_timeout == config.timeout && !config.request_interrupt && config.queue_timeout.is_none()
 }
 
 /// Starts a deputy; it leaves when the flag is set and the alarm goes off. `reactor`: it begins by handing out.
