@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use mio::{Token, Waker};
 
 use super::connection::Connection;
-use super::helm::{Found, Helm};
+use super::helm::{Found, Helm, Ticket};
 use super::reactor::{Reactor, Turn};
 use super::{Ended, Shared};
 use crate::app::{App, Caller, Notices};
@@ -212,12 +212,12 @@ impl<A: App> Bridge<A> {
         let _ = self.waker.wake();
     }
 
-    /// The leader is back from the application: takes the reactor up, and waits for the deputy where that has it.
-    pub(super) fn take_up(&self, caller: &mut dyn Caller<A>) -> Found<Box<Reactor<A>>> {
-        let mut found = self.helm.take_up();
+    /// The leader is back: takes the reactor up, and waits for the deputy where that has it.
+    pub(super) fn take_up(&self, ticket: Ticket, caller: &mut dyn Caller<A>) -> Found<Box<Reactor<A>>> {
+        let mut found = self.helm.take_up(ticket);
         while matches!(found, Found::Wait) {
             self.ring();
-            caller.detached(&mut || found = self.helm.wait());
+            caller.detached(&mut || found = self.helm.wait(ticket));
         }
         found
     }

@@ -1,9 +1,9 @@
 //! Who drives the reactor: one value that one thread has at a time, and the rules by which it changes hands.
 //!
 //! The *leader* is the application thread that has the reactor and runs the application inline. It lays the reactor down
-//! before each call, and takes it up again behind it. The *deputy* relieves it when the call takes long: it takes what
-//! lies there. When the leader comes back it recalls the reactor, unless the deputy has begun to hand requests out to
-//! other threads; then the leader is one of these.
+//! before each call, and takes it up again behind it; it does so too before it attaches to the interpreter, which somebody
+//! may hold for long. The *deputy* relieves it when that takes long: it takes what lies there. When the leader comes back it
+//! recalls the reactor, unless the deputy has begun to hand requests out to other threads; then the leader is one of these.
 //!
 //! The deputy sleeps on an alarm. One that wakes while there is nothing for it to take says so here before it sleeps again
 //! without an alarm, and the next who lays the reactor down sets one: otherwise an alarm that goes off just before would
@@ -35,6 +35,19 @@ enum Watch {
     Over,
 }
 
+/// Has the leader handled what its last poll brought? A poll tells of a socket once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Events {
+    /// Yes: it is in the application.
+    Handled,
+    /// No: it is about to attach, and handles them then.
+    Pending,
+}
+
+/// Whose the reactor is that lies at the helm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
+
 /// What became of the leader's wish to have the reactor again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Back {
@@ -55,9 +68,12 @@ impl Watch {
         *self = Self::Laid;
     }
 
-    /// The leader is back from the application, or still waits.
-    fn take_up(&mut self) -> Back {
+    /// The leader is back, or still waits. `is_its_own`: it is the one that laid the reactor down last; one that has led
+    /// before, and comes back only now, leads no more.
+    fn take_up(&mut self, is_its_own: bool) -> Back {
         match self {
+            Self::Over => Back::Over,
+            _ if !is_its_own => Back::Resigned,
             Self::Laid => {
                 *self = Self::Leading;
                 Back::Yours
@@ -67,7 +83,6 @@ impl Watch {
                 Back::Wait
             }
             Self::HandingOut | Self::Offered | Self::Leading => Back::Resigned,
-            Self::Over => Back::Over,
         }
     }
 
@@ -80,9 +95,10 @@ impl Watch {
         lies
     }
 
-    /// The deputy begins to hand requests out, unless the leader is back already. `true`: it does.
-    fn hand_out(&mut self) -> bool {
-        let may = matches!(self, Self::StandingIn | Self::HandingOut);
+    /// The deputy begins to hand requests out, unless the leader is back already, or holds `events` that only it can handle.
+    /// `true`: it does.
+    fn hand_out(&mut self, events: Events) -> bool {
+        let may = matches!(self, Self::StandingIn | Self::HandingOut) && events == Events::Handled;
         if may {
             *self = Self::HandingOut;
         }
@@ -128,6 +144,9 @@ struct State<R> {
     reactor: Option<R>,
     /// The deputy sleeps, and no alarm will wake it.
     sleeps_soundly: bool,
+    /// Of the leader that laid the reactor down last.
+    ticket: u64,
+    events: Events,
 }
 
 /// What the deputy finds when it wakes.
@@ -171,26 +190,29 @@ impl<R> Helm<R> {
 
     fn new(watch: Watch) -> Self {
         Self {
-            state: Mutex::new(State { watch, reactor: None, sleeps_soundly: true }),
+            state: Mutex::new(State { watch, reactor: None, sleeps_soundly: true, ticket: 0, events: Events::Handled }),
             changed: Condvar::new(),
             is_recalled: AtomicBool::new(false),
             laid_at: AtomicU64::new(0),
         }
     }
 
-    /// The leader calls the application at `now`.
-    pub(super) fn lay_down(&self, reactor: R, now: Monotonic) -> MustSetAlarm {
+    /// The leader calls the application at `now`, or attaches.
+    pub(super) fn lay_down(&self, reactor: R, events: Events, now: Monotonic) -> (Ticket, MustSetAlarm) {
         self.laid_at.store(now.0, Relaxed);
         let mut state = self.lock();
         state.watch.lay_down();
         state.reactor = Some(reactor);
-        MustSetAlarm(std::mem::take(&mut state.sleeps_soundly))
+        state.events = events;
+        state.ticket += 1;
+        (Ticket(state.ticket), MustSetAlarm(std::mem::take(&mut state.sleeps_soundly)))
     }
 
     /// The leader is back. Does not wait.
-    pub(super) fn take_up(&self) -> Found<R> {
+    pub(super) fn take_up(&self, ticket: Ticket) -> Found<R> {
         let mut state = self.lock();
-        match (state.watch.take_up(), state.reactor.take()) {
+        let is_its_own = state.ticket == ticket.0;
+        match (state.watch.take_up(is_its_own), state.reactor.take()) {
             (Back::Yours, Some(reactor)) => Found::Reactor(reactor),
             (Back::Wait, None) => {
                 self.is_recalled.store(true, Relaxed);
@@ -205,13 +227,13 @@ impl<R> Helm<R> {
     }
 
     /// Waits until the deputy has given the reactor back. Called detached, after [`Found::Wait`] and a call of the deputy.
-    pub(super) fn wait(&self) -> Found<R> {
+    pub(super) fn wait(&self, ticket: Ticket) -> Found<R> {
         let mut state = self.lock();
         while matches!(state.watch, Watch::StandingIn | Watch::Recalled) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         drop(state);
-        self.take_up()
+        self.take_up(ticket)
     }
 
     /// The deputy has woken: takes the reactor if it has lain there since `before` or earlier.
@@ -251,7 +273,9 @@ impl<R> Helm<R> {
 
     /// The deputy begins to hand requests out. `false`: the leader is back and wants the reactor.
     pub(super) fn hand_out(&self) -> bool {
-        self.lock().watch.hand_out()
+        let mut state = self.lock();
+        let events = state.events;
+        state.watch.hand_out(events)
     }
 
     /// The deputy, which hands out, wants an application thread to lead.
@@ -305,10 +329,16 @@ mod tests {
         Leads,
         /// It has laid the reactor down and has yet to set the alarm.
         Arms,
+        /// It has laid the reactor down, has yet to set the alarm, and then attaches.
+        ArmsToAttach,
+        /// It attaches, with events that only it can handle.
+        Attaches,
         /// It is in the application, and has laid the reactor down before.
         InCall,
         /// It waits for the deputy.
         Waits,
+        /// The same, with events that only it can handle.
+        WaitsWithEvents,
     }
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -329,6 +359,9 @@ mod tests {
         /// It will go off.
         alarm: bool,
         sleeps_soundly: bool,
+        /// Which thread laid the reactor down last.
+        owner: Option<usize>,
+        events: Events,
     }
 
     impl World {
@@ -347,23 +380,43 @@ mod tests {
                     Thread::Leads => {
                         world.watch.lay_down();
                         world.lies = true;
-                        *thread = if world.sleeps_soundly { Thread::Arms } else { Thread::InCall };
-                        world.sleeps_soundly = false;
+                        world.owner = Some(index);
+                        let sleeps_soundly = std::mem::take(&mut world.sleeps_soundly);
+                        for (events, arms, goes_on) in [
+                            (Events::Handled, Thread::Arms, Thread::InCall),
+                            (Events::Pending, Thread::ArmsToAttach, Thread::Attaches),
+                        ] {
+                            world.events = events;
+                            world.threads[index] = if sleeps_soundly { arms } else { goes_on };
+                            worlds.push(world);
+                        }
+                        continue;
                     }
                     Thread::Arms => {
                         world.alarm = true;
                         *thread = Thread::InCall;
                     }
-                    Thread::InCall | Thread::Waits => match world.watch.take_up() {
-                        Back::Yours => {
-                            assert!(self.lies, "{self:?}");
-                            world.lies = false;
-                            *thread = Thread::Leads;
+                    Thread::ArmsToAttach => {
+                        world.alarm = true;
+                        *thread = Thread::Attaches;
+                    }
+                    state @ (Thread::InCall | Thread::Attaches | Thread::Waits | Thread::WaitsWithEvents) => {
+                        let has_events = matches!(state, Thread::Attaches | Thread::WaitsWithEvents);
+                        match world.watch.take_up(self.owner == Some(index)) {
+                            Back::Yours => {
+                                assert!(self.lies, "{self:?}");
+                                world.lies = false;
+                                *thread = Thread::Leads;
+                            }
+                            Back::Wait if has_events => *thread = Thread::WaitsWithEvents,
+                            Back::Wait => *thread = Thread::Waits,
+                            Back::Resigned => {
+                                assert!(!has_events, "events are lost: {self:?}");
+                                *thread = Thread::Idle;
+                            }
+                            Back::Over => unreachable!(),
                         }
-                        Back::Wait => *thread = Thread::Waits,
-                        Back::Resigned => *thread = Thread::Idle,
-                        Back::Over => unreachable!(),
-                    },
+                    }
                     Thread::Idle => {
                         if world.watch.accept() {
                             assert!(self.lies, "{self:?}");
@@ -391,7 +444,7 @@ mod tests {
                 Deputy::StandsIn => {
                     if self.may_hand_out {
                         let mut other = self;
-                        if other.watch.hand_out() {
+                        if other.watch.hand_out(self.events) {
                             other.deputy = Deputy::HandsOut;
                         }
                         worlds.push(other);
@@ -421,7 +474,9 @@ mod tests {
         let mut left = vec![start];
         while let Some(world) = left.pop() {
             assert_eq!(world.holders(), 1, "the reactor is in one place: {world:?}");
-            let somebody_acts = world.threads.iter().any(|thread| matches!(thread, Thread::Arms | Thread::Waits));
+            let somebody_acts = world.threads.iter().any(|thread| {
+                matches!(thread, Thread::Arms | Thread::ArmsToAttach | Thread::Waits | Thread::WaitsWithEvents)
+            });
             let will_be_relieved = world.watch != Watch::Laid || world.alarm || somebody_acts;
             assert!(will_be_relieved, "a leader may be in the application for ever, and the deputy sleeps: {world:?}");
             let next = world.next();
@@ -463,6 +518,8 @@ mod tests {
             may_hand_out: false,
             alarm: false,
             sleeps_soundly: true,
+            owner: None,
+            events: Events::Handled,
         };
         let worlds = explore(start);
         assert!(worlds.iter().any(|world| world.threads[0] == Thread::Waits));
@@ -481,6 +538,8 @@ mod tests {
             may_hand_out: true,
             alarm: false,
             sleeps_soundly: true,
+            owner: None,
+            events: Events::Handled,
         };
         let worlds = explore(start);
         assert!(worlds.iter().any(|world| world.deputy == Deputy::HandsOut));
@@ -494,31 +553,44 @@ mod tests {
     fn the_deputy_takes_only_what_has_lain_long_enough() {
         let helm = Helm::leading();
         assert!(matches!(helm.relieve(Monotonic(9)), Woken::Nothing));
-        assert_eq!(helm.lay_down(7_u8, Monotonic(10)), MustSetAlarm(true));
+        let (ticket, must_set_alarm) = helm.lay_down(7_u8, Events::Handled, Monotonic(10));
+        assert_eq!(must_set_alarm, MustSetAlarm(true));
         assert!(matches!(helm.relieve(Monotonic(9)), Woken::Early(Monotonic(10))));
         assert!(matches!(helm.relieve(Monotonic(10)), Woken::Reactor(7)));
         assert!(!helm.is_recalled());
-        assert!(matches!(helm.take_up(), Found::Wait));
+        assert!(matches!(helm.take_up(ticket), Found::Wait));
         assert!(helm.is_recalled());
         helm.give_back(7);
-        assert!(matches!(helm.wait(), Found::Reactor(7)));
-        assert_eq!(helm.lay_down(7_u8, Monotonic(11)), MustSetAlarm(true));
-        assert!(matches!(helm.take_up(), Found::Reactor(7)));
-        assert_eq!(helm.lay_down(7_u8, Monotonic(12)), MustSetAlarm(false));
+        assert!(matches!(helm.wait(ticket), Found::Reactor(7)));
+        let (ticket, must_set_alarm) = helm.lay_down(7_u8, Events::Handled, Monotonic(11));
+        assert_eq!(must_set_alarm, MustSetAlarm(true));
+        assert!(matches!(helm.take_up(ticket), Found::Reactor(7)));
+        let (ticket, must_set_alarm) = helm.lay_down(7_u8, Events::Handled, Monotonic(12));
+        assert_eq!(must_set_alarm, MustSetAlarm(false));
         helm.end();
-        assert!(matches!(helm.take_up(), Found::Over));
+        assert!(matches!(helm.take_up(ticket), Found::Over));
     }
 
     #[test]
     fn a_leader_whose_work_is_handed_out_leads_no_more() {
         let helm = Helm::leading();
-        helm.lay_down(7_u8, Monotonic(1));
+        let (ticket, _) = helm.lay_down(7_u8, Events::Handled, Monotonic(1));
         assert!(matches!(helm.relieve(Monotonic(1)), Woken::Reactor(7)));
         assert!(helm.hand_out());
-        assert!(matches!(helm.take_up(), Found::Resigned));
+        assert!(matches!(helm.take_up(ticket), Found::Resigned));
         assert_eq!(helm.accept(), None);
         helm.offer(7);
         assert_eq!(helm.accept(), Some(7));
         assert_eq!(helm.accept(), None);
+    }
+
+    #[test]
+    fn a_leader_with_events_is_never_made_to_resign() {
+        let helm = Helm::leading();
+        let (ticket, _) = helm.lay_down(7_u8, Events::Pending, Monotonic(1));
+        assert!(matches!(helm.relieve(Monotonic(1)), Woken::Reactor(7)));
+        assert!(!helm.hand_out());
+        helm.give_back(7);
+        assert!(matches!(helm.take_up(ticket), Found::Reactor(7)));
     }
 }

@@ -14,7 +14,7 @@ use super::Ended;
 use super::bridge::{Bridge, Job};
 use super::deputy::Standby;
 use super::exchange::{self, Post};
-use super::helm::Found;
+use super::helm::{self, Found};
 use super::reactor::{self, Duty, Reactor, Turn};
 use crate::app::{App, Caller};
 use crate::ipc::Watched;
@@ -58,17 +58,56 @@ impl<A: App> Leader<'_, A> {
     pub(super) fn lead(&mut self, mut reactor: Box<Reactor<A>>, caller: &mut dyn Caller<A>) -> Left<A> {
         reactor.set_duty(Duty::Leading);
         loop {
-            let mut waited = Ok(());
-            caller.detached(&mut || waited = reactor.wait(&mut self.events, Instant::now()));
-            if let Err(error) = waited {
-                return Left::Worker(Err(format!("cannot poll: {error}")), Some(reactor));
-            }
+            reactor = match self.wait(reactor, caller) {
+                Ok(reactor) => reactor,
+                Err(left) => return left,
+            };
             reactor = match self.take_turn(reactor, caller) {
                 Batch::GoOn(reactor) => reactor,
                 Batch::Left(left) => return left,
             };
             reactor.flush_log();
             self.logged_at = None;
+        }
+    }
+
+    /// Waits for events. Whoever executes Python code meanwhile may hold the interpreter for long; so the reactor lies at the
+    /// helm while the thread attaches again.
+    fn wait(&mut self, reactor: Box<Reactor<A>>, caller: &mut dyn Caller<A>) -> Result<Box<Reactor<A>>, Left<A>> {
+        let is_watched = self.standby.watches() == Watched::Yes;
+        let (events, bridge) = (&mut self.events, self.bridge);
+        let mut held = Some(reactor);
+        let mut waited = Ok(());
+        let mut laid = None;
+        caller.detached(&mut || {
+            let Some(mut reactor) = held.take() else { return };
+            waited = reactor.wait(events, Instant::now());
+            if is_watched && waited.is_ok() {
+                let now = Monotonic::now();
+                let (ticket, must_set_alarm) = bridge.helm.lay_down(reactor, helm::Events::Pending, now);
+                laid = Some(ticket);
+                self.standby.put_off(bridge, must_set_alarm, now);
+            } else {
+                held = Some(reactor);
+            }
+        });
+        if let Err(error) = waited {
+            return Err(Left::Worker(Err(format!("cannot poll: {error}")), held));
+        }
+        if let Some(reactor) = held {
+            return Ok(reactor);
+        }
+        let Some(ticket) = laid else { return Err(Left::Resigned) };
+        match bridge.take_up(ticket, caller) {
+            Found::Reactor(mut reactor) => {
+                reactor.set_duty(Duty::Leading);
+                match reactor.take_ended() {
+                    Some(ended) => Err(Left::Worker(Ok(ended), Some(reactor))),
+                    None => Ok(reactor),
+                }
+            }
+            Found::Over => Err(Left::Worker(Ok(Ended::Quit), None)),
+            Found::Resigned | Found::Wait => Err(Left::Resigned),
         }
     }
 
@@ -134,10 +173,10 @@ impl<A: App> Leader<'_, A> {
             self.standby.note(self.bridge, called, shared.epoch.monotonic(ended));
             return Ok((reactor, ended));
         }
-        let must_set_alarm = self.bridge.helm.lay_down(reactor, called);
+        let (ticket, must_set_alarm) = self.bridge.helm.lay_down(reactor, helm::Events::Handled, called);
         self.standby.put_off(self.bridge, must_set_alarm, called);
         let ended = exchange::run(token, &mut connection, caller, shared, self.post, now, called);
-        match self.bridge.take_up(caller) {
+        match self.bridge.take_up(ticket, caller) {
             Found::Reactor(mut reactor) => {
                 let back = shared.epoch.monotonic(ended);
                 let now = if back > called.after(LONG_BATCH) { Instant::now() } else { ended };

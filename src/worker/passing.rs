@@ -103,6 +103,9 @@ impl<A: App> Reactor<A> {
             .map(|(token, ..)| token)
             .take(AT_ONCE)
             .collect();
+        if tokens.is_empty() {
+            return;
+        }
         let mut given = 0;
         for token in tokens {
             let Some(to) = self.siblings.as_ref().and_then(|siblings| siblings.next_serving(given)) else { break };
@@ -189,7 +192,12 @@ impl<A: App> Reactor<A> {
         } else {
             connection.http.receive(&bytes);
             if bytes.is_empty() {
-                let until = now + if requests == 0 { self.config().header_timeout } else { self.config().keepalive };
+                let until = match (self.drain, requests) {
+                    (Some(drain), 0) => drain.silent_until,
+                    (Some(drain), _) => drain.idle_until,
+                    (None, 0) => now + self.config().header_timeout,
+                    (None, _) => now + self.config().keepalive,
+                };
                 self.slots.put(token, connection);
                 self.set_deadline(token, Some(until));
             } else {
@@ -200,8 +208,12 @@ impl<A: App> Reactor<A> {
             && let Some(mut connection) = self.slots.take(token)
         {
             let since = self.shared.epoch.instant(Monotonic(ready_since));
+            let is_ready = connection.ready_since.is_some();
             connection.ready_since = connection.ready_since.map(|_| since);
             self.slots.put(token, connection);
+            if let Some(time) = self.config().queue_timeout.filter(|_| is_ready) {
+                self.set_deadline(token, Some(since + time));
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 """Requests that keep a thread: asleep, computing, inside C code that holds the interpreter, or until a gate opens.
 
 `/hold?NAME` makes the file `NAME.entered` and sleeps until there is a file `NAME.open`; `/sleep?SECONDS`,
-`/compute?SECONDS`, `/regex` and `/deaf` keep the thread each in its way; `/begun?NAME` answers its first bytes and then
-holds; `/react?SECONDS` computes and answers how it was interrupted. `/upload` answers the length of the body,
-`/large?BYTES` that many bytes, `/pid` the pid; everything else pid, thread and number of calls.
+`/compute?SECONDS`, `/regex` and `/deaf` keep the thread each in its way, `/occupy` the interpreter; `/begun?NAME` answers
+its first bytes and then holds; `/react?SECONDS` computes and answers how it was interrupted. `/upload` answers the length
+of the body, `/large?BYTES` that many bytes, `/pid` the pid; everything else pid, thread and number of calls.
 """
 
 import collections
@@ -49,6 +49,9 @@ def answer(path, query, environ):
     elif path == "/deaf":
         # In C, without a look at signals, and with the interpreter's lock held.
         collections.deque(itertools.repeat(0), maxlen=0)
+    elif path == "/occupy":
+        # The same, for some seconds and on another thread than the one that answers.
+        threading.Thread(target=collections.deque, args=(itertools.repeat(0, 300_000_000), 0)).start()
     elif path == "/react":
         try:
             compute(float(query))

@@ -182,3 +182,22 @@ def test_a_request_on_its_way_to_a_worker_that_dies_is_answered_by_another(serve
             victim = min(server.workers(3))
             server.signal(signal.SIGKILL, victim)
             server.booted(3, without={victim})
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_thread_that_holds_the_interpreter_holds_up_nobody(serve, threads):
+    """It belongs to no request, so nobody gives it up; what waits meanwhile goes to the sibling."""
+    with serve("busy", "--workers", "2", "--threads", str(threads), "--timeout", "1") as server:
+        pids = server.booted(2)
+        wires = [server.connect() for _ in range(10)]
+        for wire in wires:
+            assert wire.get("/").status == 200
+        wires[0].send(compose("GET", "/occupy"))
+        for _ in range(20):
+            for wire in wires[1:]:
+                assert wire.get("/").status == 200
+        assert wires[0].response().status == 200
+        assert server.children() == pids
+        assert not server.log_has("WORKER TIMEOUT")
+        for wire in wires:
+            wire.close()
