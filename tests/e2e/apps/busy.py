@@ -1,9 +1,9 @@
 """Requests that keep a thread: asleep, computing, inside C code that holds the interpreter, or until a gate opens.
 
 `/hold?NAME` makes the file `NAME.entered` and sleeps until there is a file `NAME.open`; `/sleep?SECONDS`,
-`/compute?SECONDS`, `/regex` and `/deaf` keep the thread each in its way, `/occupy` the interpreter; `/begun?NAME` answers
-its first bytes and then holds; `/react?SECONDS` computes and answers how it was interrupted. `/upload` answers the length
-of the body, `/large?BYTES` that many bytes, `/pid` the pid; everything else pid, thread and number of calls.
+`/compute?SECONDS`, `/regex` and `/deaf` keep the thread each in its way, `/occupy` the interpreter; `/begun?NAME`
+answers its first bytes and then holds; `/react?SECONDS` computes and answers how it was interrupted. `/upload` answers
+the length of the body, `/large?BYTES` that many bytes, `/pid` the pid; all else pid, thread and number of calls.
 """
 
 import collections
