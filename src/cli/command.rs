@@ -1,18 +1,16 @@
 //! The clap command, made from the table of settings, with argparse's ways.
 //!
-//! Options of Gunicorn that come later are in it too, hidden: so what is an ambiguous abbreviation for Gunicorn stays
-//! one, and whoever uses one learns that it comes later rather than that it does not exist.
+//! Options of what the server does not do are in it too, hidden: so what is an ambiguous abbreviation for Gunicorn stays
+//! one, and whoever uses one learns the way out rather than that it does not exist.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::ValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{Door, Stop};
-use crate::config::{Argument, Kind, LATER, Later, Preset, SETTINGS, Setting, decimal, hint};
+use crate::config::{Kind, Preset, SETTINGS, Setting, Verdict, decimal, hint, octal};
 use crate::exit;
 
 /// The program's name, whatever it was started as.
@@ -35,23 +33,7 @@ const SHORT_DEFAULT: usize = 24;
 /// Errors: the text of `--help` and `--version`; a usage error, with the exit code that argparse gives it.
 pub(super) fn parse(door: &Door, words: Vec<OsString>) -> Result<ArgMatches, Stop> {
     let mut command = command(door);
-    let matches = match command.try_get_matches_from_mut(words) {
-        Ok(matches) => matches,
-        Err(error) => return Err(stop(error, &mut command)),
-    };
-    let mut later = LATER.iter().filter_map(|later| Some((later.name, long_flag(later)?)));
-    match later.find(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine)) {
-        Some((_, flag)) => {
-            let text = format!("option '{flag}' is not supported yet");
-            Err(stop(command.error(ErrorKind::UnknownArgument, text), &mut command))
-        }
-        None => Ok(matches),
-    }
-}
-
-/// The option in its long form, if it has one; all that have an option have a long one.
-fn long_flag(later: &Later) -> Option<&'static str> {
-    later.flags.iter().copied().find(|flag| flag.starts_with("--"))
+    command.try_get_matches_from_mut(words).map_err(|error| stop(error, &mut command))
 }
 
 fn stop(error: clap::Error, command: &mut Command) -> Stop {
@@ -106,7 +88,7 @@ fn command(door: &Door) -> Command {
         let parser = value_parser!(PathBuf);
         command = command.arg(Arg::new(PYTHON).long("python").value_name("PATH").value_parser(parser).help(help));
     }
-    command.args(SETTINGS.iter().filter_map(option)).args(LATER.iter().filter_map(hidden))
+    command.args(SETTINGS.iter().filter_map(option))
 }
 
 /// The option of one setting, if it has one.
@@ -116,6 +98,7 @@ fn option(setting: &'static Setting) -> Option<Arg> {
         .long(long)
         .aliases(setting.aliases)
         .help_heading(setting.section)
+        .hide(matches!(setting.verdict, Verdict::Refused(_)))
         .help(wrapped(&help(setting)));
     let arg = match setting.short {
         Some(short) => arg.short(short),
@@ -124,7 +107,8 @@ fn option(setting: &'static Setting) -> Option<Arg> {
     let arg = match setting.kind {
         Kind::Bool | Kind::OffSwitch => return Some(arg.action(ArgAction::SetTrue)),
         Kind::Int { .. } | Kind::Seconds { .. } => arg.value_parser(integer),
-        Kind::Addresses | Kind::Pairs => arg.action(ArgAction::Append),
+        Kind::Mode => arg.value_parser(mode),
+        Kind::Addresses | Kind::Pairs | Kind::Texts => arg.action(ArgAction::Append),
         Kind::ProxyProtocol => arg.num_args(0..=1).default_missing_value("auto"),
         Kind::Text
         | Kind::OptionalText
@@ -135,29 +119,18 @@ fn option(setting: &'static Setting) -> Option<Arg> {
         | Kind::Proxies
         | Kind::Names
         | Kind::Paths
-        | Kind::SchemeHeaders => arg,
+        | Kind::SchemeHeaders
+        | Kind::Hook { .. }
+        | Kind::Class
+        | Kind::Dict
+        | Kind::Account
+        | Kind::Protocols
+        | Kind::Statsd
+        | Kind::Anything => arg,
     };
     // No option looks like a negative number, so argparse takes one for a value; that it is too
     // small, the rules for settings say.
     Some(arg.value_name(setting.metavar).allow_negative_numbers(true))
-}
-
-/// A hidden option that only exists to be refused.
-fn hidden(later: &'static Later) -> Option<Arg> {
-    let longs: Vec<&str> = later.flags.iter().filter_map(|flag| flag.strip_prefix("--")).collect();
-    let (first, aliases) = longs.split_first()?;
-    let shorts = later.flags.iter().filter(|flag| !flag.starts_with("--"));
-    let arg = Arg::new(later.name).long(first).aliases(aliases).hide(true);
-    let arg = match shorts.filter_map(|flag| flag.chars().nth(1)).next() {
-        Some(short) => arg.short(short),
-        None => arg,
-    };
-    // Any bytes will do: it is refused for its name.
-    let any = ValueParser::os_string();
-    Some(match later.argument {
-        Argument::None => arg.action(ArgAction::SetTrue),
-        Argument::Required => arg.num_args(1).value_parser(any),
-    })
 }
 
 /// Python's `int`, as argparse applies it.
@@ -168,6 +141,11 @@ fn integer(text: &str) -> Result<i64, String> {
     })
 }
 
+/// The same for a mode, where a leading 0 means octal.
+fn mode(text: &str) -> Result<i64, String> {
+    octal(text).ok_or_else(|| "expected an integer, such as 022".to_owned())
+}
+
 /// One sentence without its full stop, and a default that is worth a word in brackets.
 fn help(setting: &Setting) -> String {
     let help = setting.help.trim_end_matches('.');
@@ -175,7 +153,7 @@ fn help(setting: &Setting) -> String {
         Preset::Int(number) => number.to_string(),
         Preset::Text(text) => text.to_owned(),
         Preset::List(texts) => texts.join(", "),
-        Preset::None | Preset::Off | Preset::On | Preset::Dict(_) => String::new(),
+        Preset::None | Preset::Off | Preset::On | Preset::Dict(_) | Preset::Hook(_) => String::new(),
     };
     if default.is_empty() || default.len() > SHORT_DEFAULT { help.to_owned() } else { format!("{help} [{default}]") }
 }

@@ -42,8 +42,8 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
     Some(match setting.kind {
         Kind::Bool => Value::Bool(matches.get_flag(setting.name)),
         Kind::OffSwitch => Value::Bool(!matches.get_flag(setting.name)),
-        Kind::Int { .. } | Kind::Seconds { .. } => Value::Int(*matches.get_one::<i64>(setting.name)?),
-        Kind::Addresses | Kind::Pairs => {
+        Kind::Int { .. } | Kind::Seconds { .. } | Kind::Mode => Value::Int(*matches.get_one::<i64>(setting.name)?),
+        Kind::Addresses | Kind::Pairs | Kind::Texts => {
             Value::List(matches.get_many::<String>(setting.name)?.cloned().map(Value::Str).collect())
         }
         Kind::Text
@@ -56,6 +56,13 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
         | Kind::Proxies
         | Kind::Names
         | Kind::Paths
-        | Kind::SchemeHeaders => Value::Str(matches.get_one::<String>(setting.name)?.clone()),
+        | Kind::SchemeHeaders
+        | Kind::Hook { .. }
+        | Kind::Class
+        | Kind::Dict
+        | Kind::Account
+        | Kind::Protocols
+        | Kind::Statsd
+        | Kind::Anything => Value::Str(matches.get_one::<String>(setting.name)?.clone()),
     })
 }

@@ -4,7 +4,6 @@
 //! setting are worth a line.
 
 use super::error::Warning;
-use super::later::LATER;
 use super::raw::{Given, Raw};
 use super::suggest::closest;
 use super::table::SETTINGS;
@@ -49,10 +48,6 @@ fn on_name(given: &Given, file: &Raw) -> Option<Warning> {
     if SETTINGS.iter().any(|setting| setting.name == name) {
         return None;
     }
-    if let Some(later) = LATER.iter().find(|later| later.name == name) {
-        let text = format!("{source}: setting '{name}' is not supported yet and has no effect");
-        return (!later.is_harmless(value)).then(|| Warning::new(text));
-    }
     let is_variable = !matches!(value, Value::Callable(_) | Value::Other { .. });
     if name.starts_with('_') || !is_variable {
         return None;
@@ -72,8 +67,7 @@ fn on_name(given: &Given, file: &Raw) -> Option<Warning> {
 }
 
 fn known_names() -> impl Iterator<Item = &'static str> {
-    let table = SETTINGS.iter().map(|setting| setting.name);
-    table.chain(LATER.iter().map(|later| later.name))
+    SETTINGS.iter().map(|setting| setting.name)
 }
 
 #[cfg(test)]
@@ -94,24 +88,6 @@ mod tests {
 
     fn text(text: &str) -> Value {
         Value::Str(text.to_owned())
-    }
-
-    #[test]
-    fn a_setting_that_comes_later_is_told_once() {
-        check(
-            &[("user", text("www-data")), ("workers", Value::Int(2))],
-            &["gunicorn.conf.py:1: setting 'user' is not supported yet and has no effect"],
-        );
-        check(
-            &[("when_ready", Value::Callable("when_ready".into()))],
-            &["gunicorn.conf.py:1: setting 'when_ready' is not supported yet and has no effect"],
-        );
-        check(
-            &[("reload", Value::Bool(true)), ("reload", Value::Bool(true))],
-            &["gunicorn.conf.py:2: setting 'reload' is not supported yet and has no effect"],
-        );
-        check(&[("user", text("www-data")), ("user", Value::None)], &[]);
-        check(&[("spew", Value::Bool(false)), ("capture_output", text("False"))], &[]);
     }
 
     #[test]

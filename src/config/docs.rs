@@ -1,7 +1,6 @@
 //! `docs/settings.md`, written from the table.
 
 use super::kind::Kind;
-use super::later::LATER;
 use super::table::{Preset, SETTINGS, Setting, Verdict};
 
 const OPENING: &str = "\
@@ -31,13 +30,6 @@ What each kind of value may be:
 - Text loses the blanks around it.
 ";
 
-const CLOSING: &str = "
-## Gunicorn's settings that come later
-
-A settings file may set these. They have no effect in this version, and one whose value asks for something that does not happen
-is answered with a warning; on the command line their options are refused.
-";
-
 /// The whole page.
 pub fn settings_markdown() -> String {
     let mut page = OPENING.to_owned();
@@ -49,13 +41,6 @@ pub fn settings_markdown() -> String {
         }
         page.push_str(&entry(setting));
     }
-    page.push_str(CLOSING);
-    for later in LATER {
-        let flags: Vec<String> = later.flags.iter().map(|flag| format!("`{flag}`")).collect();
-        let flags = if flags.is_empty() { String::new() } else { format!(" ({})", flags.join(", ")) };
-        page.push_str(&format!("\n- `{}`{flags}", later.name));
-    }
-    page.push('\n');
     page
 }
 
@@ -78,7 +63,8 @@ fn entry(setting: &Setting) -> String {
             Verdict::Same => "the same".to_owned(),
             Verdict::Adapted(how) => format!("the same, but {how}"),
             Verdict::New => "does not exist".to_owned(),
-            Verdict::Later(instead) => format!("has an effect; here it comes later, and {instead}"),
+            Verdict::Later(instead) => format!("has an effect; here a warning is given, and {instead}"),
+            Verdict::Refused(why) => format!("has an effect; here only the default is accepted: {why}"),
         },
     );
     fact("Since", setting.since.to_owned());
@@ -99,6 +85,9 @@ fn options(setting: &Setting) -> String {
 
 fn default(setting: &Setting) -> String {
     let note = setting.default_note;
+    if let Preset::Hook(_) = setting.default {
+        return "none".to_owned();
+    }
     let value = format!("`{}`", setting.default_value().repr());
     match setting.default {
         Preset::None | Preset::Text("") if !note.is_empty() => note.to_owned(),
@@ -131,6 +120,6 @@ mod tests {
     #[test]
     fn switches_show_no_value() {
         let switches = SETTINGS.iter().filter(|setting| matches!(setting.kind, Kind::Bool | Kind::OffSwitch));
-        assert!(switches.map(options).all(|option| !option.contains(' ')));
+        assert!(switches.map(options).all(|option| option.split(", ").all(|one| !one.contains(' '))));
     }
 }

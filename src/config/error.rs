@@ -36,6 +36,17 @@ pub enum Error {
         /// A likely cause.
         hint: Option<String>,
     },
+    /// A setting of Gunicorn that only its default is accepted of.
+    Refused {
+        /// Name of the setting.
+        setting: &'static str,
+        /// The value as Python writes it, cut if it is long.
+        value: Box<str>,
+        /// Where it came from.
+        source: Source,
+        /// Why, and the way out.
+        why: &'static str,
+    },
 }
 
 impl Error {
@@ -68,6 +79,10 @@ impl fmt::Display for Error {
             Error::WorkerClass { source, text, hint } => {
                 write!(out, "invalid value for worker_class ({source}): {text}")?;
                 hint.as_deref()
+            }
+            Error::Refused { setting, value, source, why } => {
+                write!(out, "setting {setting} = {value} ({source}) is not supported: {why}")?;
+                None
             }
         };
         match hint {

@@ -5,7 +5,7 @@
 
 use super::choice::ProxyProtocol;
 use super::peers::{Peers, Words};
-use super::value::{Value, literal};
+use super::value::{UNFIT, Value, decimal, literal};
 
 /// Longest time that can be set, in seconds: about a century, so that adding it to any clock is safe. Configurations in
 /// the wild write `999999999` for "never"; more than this is taken for this.
@@ -56,6 +56,28 @@ pub enum Kind {
     Paths,
     /// A dict: names of header fields, and a text for each.
     SchemeHeaders,
+    /// A function with one of these numbers of arguments; the first is the usual one. Whoever runs the settings file has
+    /// found out how many it has, and has resolved dotted names.
+    Hook {
+        /// Most usual first.
+        arities: &'static [usize],
+    },
+    /// A class, or its dotted name.
+    Class,
+    /// Any dict.
+    Dict,
+    /// One text, or a list of any number of them.
+    Texts,
+    /// Name or number of a user or a group.
+    Account,
+    /// An integer of at least 0; with an option a leading 0 means octal.
+    Mode,
+    /// Versions of HTTP, separated by commas.
+    Protocols,
+    /// `HOST`, `HOST:PORT` or `unix://PATH`.
+    Statsd,
+    /// Whatever it is.
+    Anything,
 }
 
 /// Why a value is not of its kind.
@@ -109,6 +131,33 @@ impl Kind {
             Kind::Names => commas(value).and_then(names),
             Kind::Paths => commas(value).filter(|items| items.iter().all(|item| item.starts_with('/'))).map(listed),
             Kind::SchemeHeaders => scheme_headers(value),
+            Kind::Hook { .. } => match value {
+                Value::Callable(_) => Some(value.clone()),
+                Value::Other { type_name, text } if type_name == UNFIT => {
+                    hint = Some(text.clone());
+                    None
+                }
+                _ => None,
+            },
+            Kind::Class => match value.callable_name() {
+                Some(name) => Some(Value::Callable(name.to_owned())),
+                None => text(value).map(Value::Str),
+            },
+            Kind::Dict => matches!(value, Value::Dict(_)).then(|| value.clone()),
+            Kind::Texts => texts(value).map(Value::List),
+            Kind::Account => match value {
+                Value::None => Some(Value::None),
+                Value::Int(number) if *number >= 0 => Some(Value::Int(*number)),
+                Value::Str(_) => text(value).filter(|text| !text.is_empty()).map(|text| match decimal(&text) {
+                    Some(number) if number >= 0 => Value::Int(number),
+                    _ => Value::Str(text),
+                }),
+                _ => None,
+            },
+            Kind::Mode => integer(value).filter(|number| *number >= 0).map(Value::Int),
+            Kind::Protocols => protocols(value),
+            Kind::Statsd => statsd(value),
+            Kind::Anything => Some(value.clone()),
         };
         accepted.ok_or_else(|| Unfit { expected: self.expected(), hint })
     }
@@ -137,6 +186,20 @@ impl Kind {
             Kind::Names => "names of header fields, or '*', separated by commas or in a list".to_owned(),
             Kind::Paths => "beginnings of paths, each with '/' in front, separated by commas or in a list".to_owned(),
             Kind::SchemeHeaders => "a dict of header fields, each once, and what each holds for https".to_owned(),
+            Kind::Hook { arities } => {
+                let (usual, others) = arities.split_first().expect("a hook has an arity");
+                let others: String = others.iter().map(|arity| format!(" or {arity}")).collect();
+                let plural = if arities == &[1] { "" } else { "s" };
+                format!("a function with {usual}{others} argument{plural}, or its dotted name")
+            }
+            Kind::Class => "a class, or its dotted name".to_owned(),
+            Kind::Dict => "a dict".to_owned(),
+            Kind::Texts => "text, or a list of texts".to_owned(),
+            Kind::Account => "a name, a number or None".to_owned(),
+            Kind::Mode => "an integer of at least 0, such as 0o022".to_owned(),
+            Kind::Protocols => "'h1', 'h2' or both, separated by a comma".to_owned(),
+            Kind::Statsd => "HOST:PORT, unix://PATH or None".to_owned(),
+            Kind::Anything => "anything".to_owned(),
         }
     }
 }
@@ -236,8 +299,43 @@ fn scheme_headers(value: &Value) -> Option<Value> {
     Some(Value::Dict(pairs))
 }
 
+fn protocols(value: &Value) -> Option<Value> {
+    let words = match value {
+        Value::None => Vec::new(),
+        Value::Str(_) => commas(value)?,
+        _ => return None,
+    };
+    let words: Vec<String> =
+        words.iter().map(|word| word.to_ascii_lowercase()).filter(|word| !word.is_empty()).collect();
+    let is_sound = words.iter().all(|word| matches!(word.as_str(), "h1" | "h2"));
+    let repeats = (1..words.len()).any(|end| words[..end].contains(&words[end]));
+    match words.is_empty() {
+        true => Some(listed(vec!["h1".to_owned()])),
+        false => (is_sound && !repeats).then(|| listed(words)),
+    }
+}
+
+fn statsd(value: &Value) -> Option<Value> {
+    let text = match value {
+        Value::None => return Some(Value::None),
+        given => text(given)?,
+    };
+    if text.is_empty() {
+        return Some(Value::None);
+    }
+    let port = match text.strip_prefix("unix://") {
+        Some(path) if !path.is_empty() => "",
+        _ => {
+            text.rsplit_once(']').map_or(text.as_str(), |(_, port)| port).rsplit_once(':').map_or("", |(_, port)| port)
+        }
+    };
+    (port.is_empty() || port.parse::<u16>().is_ok()).then_some(Value::Str(text))
+}
+
 fn choice(value: &Value, words: &[&'static str]) -> Option<Value> {
     let word = match value {
+        // Gunicorn keeps switches meaning something that have become a choice.
+        Value::Bool(on) if words.first() == Some(&"off") => words.get(usize::from(*on)).copied(),
         Value::None => words.first().copied(),
         given => {
             let text = text(given)?;

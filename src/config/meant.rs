@@ -125,6 +125,25 @@ pub struct Config {
     pub proxy_protocol: ProxyProtocol,
     /// Peers that may send one; always those on unix sockets.
     pub proxy_allow_ips: Peers,
+    /// Must be a directory, and has no other effect.
+    pub worker_tmp_dir: Option<PathBuf>,
+    /// Replace the workers when a file of the application changes.
+    pub reload: bool,
+    /// Files that are watched besides the application's, as written; patterns among them.
+    pub reload_extra_files: Vec<String>,
+    /// What the application prints goes to the error log, where that is a file.
+    pub capture_output: bool,
+    /// The logs take their way through Python: a logger class, a configuration of Python's logging, syslog or statsd is
+    /// asked for.
+    pub logs_by_python: bool,
+    /// Measure how many connections wait to be accepted.
+    pub enable_backlog_metric: bool,
+    /// Name of the processes where neither `proc_name` nor the application gives one.
+    pub default_proc_name: Option<String>,
+    /// PasteDeploy file, `FILE` or `FILE#NAME`, that the application is loaded from.
+    pub paste: Option<String>,
+    /// Its global variables, `KEY=VALUE`.
+    pub raw_paste_global_conf: Vec<String>,
 }
 
 /// Kind of worker.

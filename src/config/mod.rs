@@ -6,10 +6,10 @@
 
 mod advice;
 mod choice;
+mod diagnosis;
 mod docs;
 mod error;
 mod kind;
-mod later;
 mod meant;
 mod peers;
 mod print;
@@ -22,17 +22,18 @@ mod value;
 mod worker_class;
 
 pub use choice::{ClientIpHeader, HeaderMap, ProxyProtocol};
+pub use diagnosis::{Finding, Judgement, diagnose};
 pub use docs::settings_markdown;
 pub use error::{Error, Warning, hint};
 pub use kind::Kind;
-pub use later::{Argument, LATER, Later};
 pub use meant::{Config, Level, WorkerClass};
 pub use peers::Peers;
-pub use print::print;
+pub use print::{Effective, effective, print};
 pub use raw::{Given, Layers, Raw, Source};
 pub use resolve::resolve;
+pub use settle::accept;
 pub use table::{Preset, SETTINGS, Setting, Verdict};
-pub use value::{Value, decimal};
+pub use value::{UNFIT, Value, decimal, octal};
 
 /// Settings files that are read when none is named: the first that exists in the working directory.
 pub const SETTINGS_FILES: [&str; 2] = ["indrik.conf.py", "gunicorn.conf.py"];

@@ -38,6 +38,7 @@ const FIELD_SIZE: u64 = 8190;
 pub fn resolve(layers: &Layers, cwd: &Path) -> Result<(Config, Vec<Warning>), Error> {
     let settled = Settled::from(layers)?;
     check_port(&settled)?;
+    refuse(&settled)?;
     let (worker_class, threads) = workers(&settled)?;
     let mut warnings = advice::on_names(&layers.file);
     warnings.extend(postponed(&settled));
@@ -111,6 +112,15 @@ pub fn resolve(layers: &Layers, cwd: &Path) -> Result<(Config, Vec<Warning>), Er
         client_ip_header: chosen(&settled, "client_ip_header", ClientIpHeader::named),
         proxy_protocol: chosen(&settled, "proxy_protocol", ProxyProtocol::named),
         proxy_allow_ips: peers(&settled, "proxy_allow_ips", Words::Everybody),
+        worker_tmp_dir: settled.text("worker_tmp_dir").map(|path| absolute(&chdir, path)),
+        reload: settled.is_on("reload"),
+        reload_extra_files: settled.texts("reload_extra_files").map(str::to_owned).collect(),
+        capture_output: settled.is_on("capture_output"),
+        logs_by_python: logs_by_python(&settled),
+        enable_backlog_metric: settled.is_on("enable_backlog_metric"),
+        default_proc_name: settled.text("default_proc_name").filter(|name| name != "gunicorn"),
+        paste: settled.text("paste"),
+        raw_paste_global_conf: settled.texts("raw_paste_global_conf").map(str::to_owned).collect(),
         chdir,
     };
     Ok((config, warnings))
@@ -131,6 +141,30 @@ fn check_port(settled: &Settled) -> Result<(), Error> {
             Err(Error::value("bind", &Value::Str(address.to_owned()), source.clone(), expected))
         }
     }
+}
+
+/// The first setting that asks for what the server does not do. What Python takes for false asks for nothing.
+fn refuse(settled: &Settled) -> Result<(), Error> {
+    for setting in SETTINGS {
+        let Verdict::Refused(why) = setting.verdict else { continue };
+        let value = settled.value(setting.name);
+        if !value.is_falsy() && Ok(value) != setting.accepted_default().as_ref() {
+            let (value, source) = (value.shown().into(), settled.source(setting.name).clone());
+            return Err(Error::Refused { setting: setting.name, value, source, why });
+        }
+    }
+    Ok(())
+}
+
+/// Is something asked for that only Python's logging does?
+fn logs_by_python(settled: &Settled) -> bool {
+    let class = settled.value("logger_class");
+    let is_ours = match class.callable_name() {
+        Some(name) => name == "gunicorn.glogging.Logger",
+        None => matches!(class, Value::Str(name) if name == "gunicorn.glogging.Logger" || name == "simple"),
+    };
+    let asked = ["logconfig", "logconfig_dict", "logconfig_json", "syslog", "statsd_host"];
+    !is_ours || asked.into_iter().any(|name| !settled.value(name).is_falsy())
 }
 
 /// How long a request may run. Where nobody says it, `timeout` says it for one thread; Gunicorn's threads may take any
@@ -161,11 +195,11 @@ fn workers(settled: &Settled) -> Result<(WorkerClass, usize), Error> {
 fn postponed(settled: &Settled) -> Vec<Warning> {
     let later = SETTINGS.iter().filter_map(|setting| match setting.verdict {
         Verdict::Later(instead) => Some((setting.name, instead)),
-        Verdict::Same | Verdict::Adapted(_) | Verdict::New => None,
+        Verdict::Same | Verdict::Adapted(_) | Verdict::New | Verdict::Refused(_) => None,
     });
     later
         .filter(|(name, _)| settled.is_on(name))
-        .map(|(name, instead)| Warning::new(format!("{name}: comes later; {instead}")))
+        .map(|(name, instead)| Warning::new(format!("{name} has no effect: {instead}")))
         .collect()
 }
 

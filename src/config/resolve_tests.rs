@@ -1,6 +1,7 @@
 //! From typed to meant, row by row: what Gunicorn accepts and refuses, and which layer wins.
 
 use super::*;
+use crate::config::UNFIT;
 use crate::config::raw::Raw;
 
 fn text(text: &str) -> Value {
@@ -138,6 +139,15 @@ fn the_defaults_are_gunicorns_but_for_keepalive() {
             client_ip_header: ClientIpHeader::XForwardedFor,
             proxy_protocol: ProxyProtocol::Off,
             proxy_allow_ips: allow("127.0.0.1,::1"),
+            worker_tmp_dir: None,
+            reload: false,
+            reload_extra_files: vec![],
+            capture_output: false,
+            logs_by_python: false,
+            enable_backlog_metric: false,
+            default_proc_name: None,
+            paste: None,
+            raw_paste_global_conf: vec![],
         }
     );
 }
@@ -351,9 +361,71 @@ fn preloading_is_answered_with_one_warning() {
         let layers = Layers { file: file(&[("preload_app", on)]), ..Layers::default() };
         let (config, warnings) = outcome(&layers).unwrap();
         assert!(config.preload_app);
-        assert_eq!(warnings, ["preload_app: comes later; the application is loaded in each worker"]);
+        assert_eq!(warnings, ["preload_app has no effect: the application is loaded in each worker"]);
     }
     assert!(!meant(&[("preload_app", Value::Bool(false))]).preload_app);
+}
+
+#[test]
+fn what_the_server_does_not_do_is_accepted_at_its_default_only() {
+    let outcome_of = |name: &str, value: Value| {
+        outcome(&Layers { file: file(&[(name, value)]), ..Layers::default() }).map(|(_, warnings)| warnings)
+    };
+    let function = |name: &str| Value::Callable(name.into());
+    for (name, value) in [
+        ("keyfile", Value::None),
+        ("certfile", text("")),
+        ("dirty_timeout", text("300")),
+        ("http_protocols", text("H1")),
+        ("http2_cleartext", Value::Bool(false)),
+        ("uwsgi_allow_ips", text("127.0.0.1,::1")),
+        ("user", Value::None),
+        ("umask", Value::Int(0)),
+        ("daemon", text("false")),
+        ("logconfig_dict", Value::Dict(vec![])),
+        ("control_socket_disable", Value::Bool(true)),
+        ("post_fork", function("post_fork")),
+    ] {
+        assert_eq!(outcome_of(name, value), Ok(vec![]), "{name}");
+    }
+    for (name, value) in [
+        ("certfile", text("server.pem")),
+        ("dirty_timeout", Value::Int(60)),
+        ("http_protocols", text("h2,h1")),
+        ("http2_cleartext", Value::Bool(true)),
+        ("uwsgi_allow_ips", text("*")),
+        ("protocol", text("uwsgi")),
+        ("ssl_context", function("ssl_context")),
+        ("on_dirty_starting", function("f")),
+    ] {
+        let error = outcome_of(name, value).unwrap_err();
+        assert!(error.starts_with(&format!("setting {name} = ")), "{error}");
+        assert!(error.contains("(gunicorn.conf.py:1) is not supported: "), "{error}");
+    }
+}
+
+#[test]
+fn a_function_that_does_not_fit_its_hook_is_told_why() {
+    let unfit = Value::Other { type_name: UNFIT.into(), text: "<post_fork()> has 1 argument".into() };
+    let layers = Layers { file: file(&[("post_fork", unfit)]), ..Layers::default() };
+    let error = outcome(&layers).unwrap_err();
+    assert!(error.contains("expected a function with 2 arguments, or its dotted name"), "{error}");
+    assert!(error.ends_with("hint: <post_fork()> has 1 argument"), "{error}");
+    assert!(outcome(&Layers { file: file(&[("on_exit", Value::None)]), ..Layers::default() }).is_err());
+}
+
+#[test]
+fn logs_take_their_way_through_python_only_when_asked() {
+    assert!(!meant(&[("logger_class", text("gunicorn.glogging.Logger"))]).logs_by_python);
+    assert!(!meant(&[("statsd_host", text("")), ("logconfig_dict", Value::Dict(vec![]))]).logs_by_python);
+    for (name, value) in [
+        ("logger_class", Value::Callable("SafeLogger".into())),
+        ("syslog", Value::Bool(true)),
+        ("statsd_host", text("localhost:8125")),
+        ("logconfig", text("log.ini")),
+    ] {
+        assert!(meant(&[(name, value)]).logs_by_python, "{name}");
+    }
 }
 
 #[test]
@@ -372,14 +444,15 @@ fn an_unknown_level_means_info_and_is_told() {
 
 #[test]
 fn names_without_effect_are_told_with_the_settings() {
-    let layers = Layers { file: file(&[("user", text("nobody")), ("keep_alive", Value::Int(5))]), ..Layers::default() };
+    let layers =
+        Layers { file: file(&[("spew", Value::Bool(true)), ("keep_alive", Value::Int(5))]), ..Layers::default() };
     let (config, warnings) = outcome(&layers).unwrap();
     assert_eq!(config.keepalive, Duration::from_secs(75));
     assert_eq!(
         warnings,
         [
-            "gunicorn.conf.py:1: setting 'user' is not supported yet and has no effect",
-            "gunicorn.conf.py:2: unknown setting 'keep_alive' is ignored; did you mean 'keepalive'?"
+            "gunicorn.conf.py:2: unknown setting 'keep_alive' is ignored; did you mean 'keepalive'?",
+            "spew has no effect: no line is printed; use python -m trace"
         ]
     );
 }

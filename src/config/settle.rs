@@ -14,6 +14,14 @@ pub(super) struct Settled {
     values: Vec<(Value, Source)>,
 }
 
+/// The value in the shape that the setting `name` gives it. Errors: [`Error::Value`]; for an unknown name, too.
+pub fn accept(name: &str, value: &Value, source: Source) -> Result<Value, Error> {
+    match SETTINGS.iter().find(|setting| setting.name == name) {
+        Some(setting) => setting.kind.accept(value).map_err(|unfit| Error::unfit(setting.name, value, source, unfit)),
+        None => Err(Error::value("an unknown setting", value, source, "the name of a setting".to_owned())),
+    }
+}
+
 impl Settled {
     /// Goes through the layers from the weakest to the strongest.
     ///

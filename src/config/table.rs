@@ -5,6 +5,9 @@
 //! every few sections.
 
 mod clients;
+mod foreign;
+mod hooks;
+mod logs;
 mod program;
 mod proxies;
 mod security;
@@ -63,6 +66,8 @@ pub enum Preset {
     List(&'static [&'static str]),
     /// A dict of texts.
     Dict(&'static [(&'static str, &'static str)]),
+    /// No function, under the name that Gunicorn prints for it.
+    Hook(&'static str),
 }
 
 /// How a setting stands to Gunicorn's.
@@ -74,8 +79,10 @@ pub enum Verdict {
     Adapted(&'static str),
     /// Gunicorn has none of that name.
     New,
-    /// Accepted, but without effect in this version; the text says what happens instead.
+    /// Accepted, with a warning but without effect; the text says what happens instead.
     Later(&'static str),
+    /// Only its default is accepted; the text says why, and the way out.
+    Refused(&'static str),
 }
 
 impl Setting {
@@ -90,6 +97,7 @@ impl Setting {
             Preset::Text(one) => text(one),
             Preset::List(texts) => Value::List(texts.iter().map(|one| text(one)).collect()),
             Preset::Dict(pairs) => Value::Dict(pairs.iter().map(|(key, value)| (text(key), text(value))).collect()),
+            Preset::Hook(name) => Value::Callable(name.to_owned()),
         }
     }
 
@@ -127,8 +135,16 @@ const BLANK: Setting = Setting {
 const COUNT: Kind = Kind::Int { least: 0, most: i64::MAX };
 
 /// Section by section, as the page of settings shows them.
-const PARTS: [&[Setting]; 5] =
-    [serving::SETTINGS, clients::SETTINGS, security::SETTINGS, proxies::SETTINGS, program::SETTINGS];
+const PARTS: [&[Setting]; 8] = [
+    serving::SETTINGS,
+    clients::SETTINGS,
+    security::SETTINGS,
+    proxies::SETTINGS,
+    program::SETTINGS,
+    logs::SETTINGS,
+    hooks::SETTINGS,
+    foreign::SETTINGS,
+];
 
 const TOTAL: usize = {
     let mut total = 0;
@@ -177,6 +193,13 @@ mod tests {
     }
 
     #[test]
+    fn the_table_has_all_of_gunicorns_settings() {
+        let theirs = SETTINGS.iter().filter(|setting| setting.verdict != Verdict::New).count();
+        // Gunicorn 27 has 120.
+        assert_eq!(theirs, 120);
+    }
+
+    #[test]
     fn names_and_options_are_unique() {
         let mut seen = HashSet::new();
         for setting in SETTINGS {
@@ -199,7 +222,8 @@ mod tests {
     #[test]
     fn a_switch_that_is_on_is_turned_off_by_its_option() {
         for setting in SETTINGS {
-            let on = matches!(setting.default, Preset::On);
+            // Gunicorn's option turns on what is on already.
+            let on = matches!(setting.default, Preset::On) && setting.name != "suppress_ragged_eofs";
             assert_eq!(setting.kind == Kind::OffSwitch, on, "{}", setting.name);
             assert!(!on || setting.long.is_none_or(|long| long.starts_with("no-")), "{}", setting.name);
         }

@@ -31,6 +31,9 @@ pub enum Value {
     },
 }
 
+/// Type name of a [`Value::Other`] that stands for a function which does not fit its hook; the text says why.
+pub const UNFIT: &str = "unfit function";
+
 /// Longest text that a message shows of a value, in characters; settings files hold whole logging dictionaries.
 const SHOWN: usize = 200;
 
@@ -111,6 +114,17 @@ impl fmt::Display for Value {
 pub fn decimal(text: &str) -> Option<i64> {
     let (negative, digits) = signed(text.trim());
     based(digits, 10, negative)
+}
+
+/// A number where a leading 0 means octal, as in a mode; else as Python's `int(text, 0)`.
+///
+/// Source: Gunicorn's `auto_int`.
+pub fn octal(text: &str) -> Option<i64> {
+    let digits = text.trim();
+    match digits.strip_prefix('0') {
+        Some(rest) if rest.starts_with(|first: char| first.is_ascii_digit()) => based(rest, 8, false),
+        Some(_) | None => literal(digits),
+    }
 }
 
 /// Python's `int(text, 0)`: as [`decimal`], with `0x`, `0o` and `0b`, and without leading zeros.

@@ -72,9 +72,9 @@ class Ran:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What `--print-config` printed."""
+        """What `--print-config` printed, without the sources."""
         lines = (line.partition("=") for line in self.out.splitlines() if " = " in line)
-        return {name.strip(): value.strip() for name, _, value in lines}
+        return {name.strip(): value.rpartition("  # ")[0].strip() or value.strip() for name, _, value in lines}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-//! What the program does around serving: checks, its process, its logs.
+//! What the program does around serving: checks, and its process.
 //!
 //! A part of the table of settings.
 
@@ -24,6 +24,50 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Bool,
         default: Preset::Off,
         help: "Print all settings, then go on as --check-config.",
+        ..BLANK
+    },
+    Setting {
+        name: "reload",
+        section: "Debugging",
+        long: Some("reload"),
+        kind: Kind::Bool,
+        default: Preset::Off,
+        help: "Replace the workers when a file of the application changes.",
+        more: "For development: the files of all Python modules are looked at once a second. An application that cannot be \
+               imported is answered with the traceback until it can.",
+        verdict: Verdict::Adapted("every error of the import is survived, where Gunicorn survives syntax errors"),
+        ..BLANK
+    },
+    Setting {
+        name: "reload_engine",
+        section: "Debugging",
+        long: Some("reload-engine"),
+        metavar: "NAME",
+        kind: Kind::Choice(&["auto", "poll", "inotify"]),
+        default: Preset::Text("auto"),
+        help: "How changes are noticed: auto, poll or inotify.",
+        verdict: Verdict::Adapted("all mean the same: the files are looked at once a second"),
+        ..BLANK
+    },
+    Setting {
+        name: "reload_extra_files",
+        section: "Debugging",
+        long: Some("reload-extra-file"),
+        metavar: "FILE",
+        kind: Kind::Texts,
+        default: Preset::List(&[]),
+        help: "File to watch besides those of the application; may be repeated.",
+        more: "A pattern with `*`, `?` or `[` is a glob.",
+        ..BLANK
+    },
+    Setting {
+        name: "spew",
+        section: "Debugging",
+        long: Some("spew"),
+        kind: Kind::Bool,
+        default: Preset::Off,
+        help: "Print every line that Python executes.",
+        verdict: Verdict::Later("no line is printed; use python -m trace"),
         ..BLANK
     },
     Setting {
@@ -89,58 +133,118 @@ pub(super) const SETTINGS: &[Setting] = &[
         ..BLANK
     },
     Setting {
-        name: "accesslog",
-        section: "Logging",
-        long: Some("access-logfile"),
+        name: "reuse_port",
+        section: "Processes",
+        long: Some("reuse-port"),
+        kind: Kind::Bool,
+        default: Preset::Off,
+        help: "Listen with SO_REUSEPORT, each worker for itself.",
+        verdict: Verdict::Refused("the workers share one listener, which wakes only one of them"),
+        ..BLANK
+    },
+    Setting {
+        name: "daemon",
+        section: "Processes",
+        short: Some('D'),
+        long: Some("daemon"),
+        kind: Kind::Bool,
+        default: Preset::Off,
+        help: "Detach from the terminal.",
+        verdict: Verdict::Refused("let a service manager, such as systemd, start the server"),
+        ..BLANK
+    },
+    Setting {
+        name: "worker_tmp_dir",
+        section: "Processes",
+        long: Some("worker-tmp-dir"),
+        metavar: "DIR",
+        help: "Must exist; then unused.",
+        verdict: Verdict::Adapted("workers report through shared memory: there is no file to place"),
+        ..BLANK
+    },
+    Setting {
+        name: "user",
+        section: "Processes",
+        short: Some('u'),
+        long: Some("user"),
+        metavar: "USER",
+        kind: Kind::Account,
+        help: "User that the workers run as: a name or a number.",
+        verdict: Verdict::Refused("start the server as that user"),
+        ..BLANK
+    },
+    Setting {
+        name: "group",
+        section: "Processes",
+        short: Some('g'),
+        long: Some("group"),
+        metavar: "GROUP",
+        kind: Kind::Account,
+        help: "Group that the workers run as: a name or a number.",
+        verdict: Verdict::Refused("start the server with that group"),
+        ..BLANK
+    },
+    Setting {
+        name: "umask",
+        section: "Processes",
+        short: Some('m'),
+        long: Some("umask"),
+        metavar: "INT",
+        kind: Kind::Mode,
+        default: Preset::Int(0),
+        help: "Mask of the permissions of files that the server makes.",
+        more: "On the command line a leading 0 means octal; in a settings file write `0o022`.",
+        verdict: Verdict::Refused("start the server with that umask"),
+        ..BLANK
+    },
+    Setting {
+        name: "initgroups",
+        section: "Processes",
+        long: Some("initgroups"),
+        kind: Kind::Bool,
+        default: Preset::Off,
+        help: "Give the workers all groups of their user.",
+        verdict: Verdict::Refused("start the server as that user"),
+        ..BLANK
+    },
+    Setting {
+        name: "default_proc_name",
+        section: "Processes",
+        kind: Kind::OptionalText,
+        default: Preset::Text("gunicorn"),
+        help: "Name that the process titles show when there is neither proc_name nor an application by name.",
+        ..BLANK
+    },
+    Setting {
+        name: "http_parser",
+        section: "Processes",
+        long: Some("http-parser"),
+        metavar: "NAME",
+        kind: Kind::Choice(&["auto", "fast", "python"]),
+        default: Preset::Text("auto"),
+        help: "Which parser Gunicorn uses: auto, fast or python.",
+        verdict: Verdict::Adapted("it has no effect: there is one parser, and it is native"),
+        ..BLANK
+    },
+    Setting {
+        name: "paste",
+        section: "PasteDeploy",
+        long: Some("paste"),
+        aliases: &["paster"],
         metavar: "FILE",
-        help: "File for the access log; `-`: standard output.",
-        more: "Without it there is no access log. A relative path starts at `chdir`.",
+        help: "Load the application from a PasteDeploy file: FILE or FILE#NAME.",
+        more: "The package PasteDeploy must be installed. A section `[loggers]` makes the file the `logconfig`.",
         ..BLANK
     },
     Setting {
-        name: "access_log_format",
-        section: "Logging",
-        long: Some("access-logformat"),
-        metavar: "FORMAT",
-        kind: Kind::Text,
-        default: Preset::Text("%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\""),
-        help: "Format of a line of the access log, or json.",
-        verdict: Verdict::Adapted("`json` writes one JSON object per line"),
-        ..BLANK
-    },
-    Setting {
-        name: "access_log_skip",
-        section: "Logging",
-        long: Some("access-log-skip"),
-        metavar: "PREFIXES",
-        kind: Kind::Paths,
+        name: "raw_paste_global_conf",
+        section: "PasteDeploy",
+        long: Some("paste-global"),
+        metavar: "KEY=VALUE",
+        kind: Kind::Texts,
         default: Preset::List(&[]),
-        help: "Requests whose path begins like one of these are not in the access log.",
-        more: "Separated by commas, or a list, such as `/healthz,/readyz`. The path is that of `%(U)s`: decoded, without the \
-               query. `/health` means `/healthz` too. For health checks; a request that fails is left out as well.",
-        verdict: Verdict::New,
-        ..BLANK
-    },
-    Setting {
-        name: "errorlog",
-        section: "Logging",
-        long: Some("error-logfile"),
-        aliases: &["log-file"],
-        metavar: "FILE",
-        default: Preset::Text("-"),
-        help: "File for the error log; `-`: standard error.",
-        more: "`None` and an empty text are the same as `-`. A relative path starts at `chdir`.",
-        ..BLANK
-    },
-    Setting {
-        name: "loglevel",
-        section: "Logging",
-        long: Some("log-level"),
-        metavar: "LEVEL",
-        kind: Kind::Level,
-        default: Preset::Text("info"),
-        help: "Least level of the error log: debug, info, warning, error or critical.",
-        verdict: Verdict::Adapted("an unknown level means `info`, with a warning"),
+        help: "Global variable of the PasteDeploy file; may be repeated.",
+        more: "A `=` in the key is written `\\=`.",
         ..BLANK
     },
 ];
