@@ -1,26 +1,26 @@
 //! The only file that sees master, worker and Python together. It joins them: settings are loaded, the master runs, and
 //! each process that it forks becomes a worker here.
 
-use std::collections::HashMap;
+mod life;
+mod site;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use crate::config::{self, Config, Layers, Raw, Source};
+use self::life::work;
+use self::site::Site;
+use crate::config::{self, Config, Layers, Raw, Source, Value};
 use crate::exit;
-use crate::ipc::FromWorker;
 use crate::logging::{self, Destination, Stream, access};
-use crate::master::{self, Born, Crew, Ended, Forked};
+use crate::master::{self, Ended};
 use crate::net::Address;
-use crate::py::fork::{self, Fork};
-use crate::py::loader::{self, LoadError};
-use crate::py::signals::{self, Stage};
-use crate::py::wsgi::{Server, Wsgi};
-use crate::py::{environment, interpreter, package, parting, settings_file};
+use crate::py::hooks::{self, Moment};
+use crate::py::loader::{self, LoadError, Wanted};
+use crate::py::{environment, interpreter, package, signals, standin};
 use crate::sys;
-use crate::worker::{self, Setup};
+use crate::worker;
 
 /// What applications find in `SERVER_SOFTWARE`; many test that it begins with `gunicorn`.
 const SERVER_SOFTWARE: &str = concat!("gunicorn/27 (compatible; indrik/", env!("CARGO_PKG_VERSION"), ")");
@@ -51,19 +51,54 @@ pub struct Invocation {
 
 /// Does what was typed. Called detached, on the main thread; returns the exit code, in the master and in each worker.
 pub fn serve(invocation: Invocation) -> i32 {
+    with_python(invocation, serve_with_python)
+}
+
+/// Runs `work` with an interpreter that has the package and its stand-ins.
+fn with_python(invocation: Invocation, work: impl FnOnce(Invocation) -> i32) -> i32 {
     let door = invocation.door;
-    if door == Door::Binary
-        && let Err(text) =
+    let started = match door {
+        Door::Binary => {
             interpreter::start(invocation.python.as_deref(), &invocation.argv).and_then(|()| package::install())
-    {
-        complain(&text);
-        return exit::CONFIG;
-    }
-    let code = serve_with_python(invocation);
+        }
+        Door::Wheel => Ok(()),
+    };
+    let code = match started.and_then(|()| standin::install()) {
+        Ok(()) => work(invocation),
+        Err(text) => {
+            complain(&text);
+            return exit::CONFIG;
+        }
+    };
     if door == Door::Binary {
         interpreter::end();
     }
     code
+}
+
+/// Loads settings and application, and says whether they can be served; `explains`: prints every setting, too.
+pub fn check(invocation: Invocation, explains: bool) -> i32 {
+    with_python(invocation, |invocation| {
+        let mut layers = invocation.layers;
+        let name = if explains { "print_config" } else { "check_config" };
+        let source = Source::Flag { flag: "check".to_owned() };
+        layers.command_line.push(name, Value::Bool(true), source);
+        serve_with_python(Invocation { layers, ..invocation })
+    })
+}
+
+/// Says what becomes here of settings that were made for Gunicorn. Returns 0 if they can be served.
+pub fn doctor(invocation: Invocation) -> i32 {
+    with_python(invocation, |invocation| {
+        let examined = Site::open(invocation.layers).and_then(|mut site| site.examine());
+        match examined {
+            Ok(()) => exit::OK,
+            Err(text) => {
+                print(&format!("\nIt will not run: {text}"));
+                exit::CONFIG
+            }
+        }
+    })
 }
 
 fn serve_with_python(invocation: Invocation) -> i32 {
@@ -84,178 +119,55 @@ fn serve_with_python(invocation: Invocation) -> i32 {
     if config.print_config {
         print(&config::print(&config, &site.layers));
     }
-    if config.check_config || config.print_config {
-        return check_application(&config);
-    }
-    if config.wsgi_app.is_none() {
+    let Some(wanted) = wanted(&config) else {
         complain("No application module specified.");
         return exit::CONFIG;
+    };
+    if config.check_config || config.print_config {
+        return check_application(&wanted);
     }
-    if let Err(text) = check_logs(&config).and_then(|()| start_logging(&config)) {
+    let started = check_logs(&config)
+        .and_then(|()| start_logging(&config))
+        .and_then(|()| hooks::start(&site.load()?.settings, &wanted));
+    if let Err(text) = started {
         complain(&text);
         return exit::CONFIG;
     }
+    relay_logs(&config);
     site.report_warnings();
     prepare_for_many(&config);
     sys::set_title(&title("master", &config));
     signals::forget_keyboard_interrupt();
+    if let Err(text) = hooks::workers_changed(config.workers, None) {
+        complain(&text);
+        return exit::CONFIG;
+    }
     match master::run(&mut site, config) {
-        Ended::Stopped(code) => code,
-        Ended::Born(born) => {
-            // Its generation's settings may not be the master's yet.
-            if let Err(text) = site.apply(&born.config).and_then(|()| start_logging(&born.config)) {
-                log::error!("{text}");
+        Ended::Stopped(code) => {
+            if code != exit::CONFIG && code != exit::UNHANDLED {
+                tell_hook("on_exit", hooks::moment(Moment::Exit));
             }
-            work(*born)
+            code
         }
+        Ended::Born(born) => work(&mut site, *born),
     }
 }
 
-/// Where the settings come from, and what they have changed in this process.
-struct Site {
-    layers: Layers,
-    start: PathBuf,
-    /// What was read and not yet applied.
-    read: Option<(Arc<Config>, Layers, Vec<config::Warning>)>,
-    /// Where the process works, once settings are applied.
-    directory: Option<PathBuf>,
-    warnings: Vec<config::Warning>,
-    /// What variables of `raw_env` held before; `None` is unset.
-    replaced: HashMap<String, Option<String>>,
-    has_forked: bool,
-}
-
-impl Site {
-    /// Errors: the working directory is gone.
-    fn open(layers: Layers) -> Result<Self, String> {
-        let start = std::env::current_dir().map_err(|error| format!("cannot find the working directory: {error}"))?;
-        environment::set_variable("SERVER_SOFTWARE", SERVER_SOFTWARE)?;
-        Ok(Self {
-            layers,
-            start,
-            read: None,
-            directory: None,
-            warnings: Vec::new(),
-            replaced: HashMap::new(),
-            has_forked: false,
-        })
-    }
-
-    /// Reads the settings: at start and at each reload. The settings file sees the directory of `chdir`, as far as the
-    /// command line names one. Errors: everything that is wrong with a setting; nothing has changed then.
-    fn read(&mut self) -> Result<Arc<Config>, String> {
-        let before = config::resolve(&without_file(&self.layers), &self.start).map_err(|error| error.to_string())?.0;
-        enter(&before.chdir)?;
-        let file = self.run_settings_file()?;
-        let layers = Layers { file, ..self.layers.clone() };
-        let (config, warnings) = config::resolve(&layers, &self.start).map_err(|error| error.to_string())?;
-        check(&config, &layers)?;
-        enter(&config.chdir)?;
-        let config = Arc::new(config);
-        self.read = Some((config.clone(), layers, warnings));
-        Ok(config)
-    }
-
-    /// Applies what a process takes from settings: directory, paths, environment, logs.
-    fn apply(&mut self, config: &Config) -> Result<(), String> {
-        enter(&config.chdir)?;
-        for directory in &config.pythonpath {
-            environment::insert_path(directory)?;
-        }
-        self.directory = Some(config.chdir.clone());
-        self.set_variables(config)
-    }
-
-    /// The settings that were read last are those of this process.
-    fn keep(&mut self) -> Result<(), String> {
-        let Some((config, layers, warnings)) = self.read.take() else { return Ok(()) };
-        self.layers = layers;
-        self.warnings = warnings;
-        self.apply(&config)
-    }
-
-    fn run_settings_file(&self) -> Result<Raw, String> {
-        let named = self.layers.settings_file().map(str::to_owned);
-        let found = || config::SETTINGS_FILES.into_iter().find(|name| Path::new(name).exists()).map(str::to_owned);
-        let mut file = Raw::new();
-        let Some(location) = named.or_else(found) else { return Ok(file) };
-        let path = location.strip_prefix("file:").unwrap_or(&location);
-        let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
-        if !location.starts_with("python:") && Path::new(path).exists() && !matches!(extension, Some("py" | "pyc")) {
-            tell_stderr("!!!\n!!! WARNING: configuration file should have a valid Python extension.\n!!!\n");
-        }
-        for entry in settings_file::run(&location).map_err(|error| error.to_string())? {
-            file.push(entry.name, entry.value, Source::SettingsFile { path: path.to_owned(), line: entry.line });
-        }
-        Ok(file)
-    }
-
-    /// Puts `raw_env` into the environment, after what an earlier load had replaced is back.
-    fn set_variables(&mut self, config: &Config) -> Result<(), String> {
-        for (name, value) in self.replaced.drain() {
-            match value {
-                Some(value) => environment::set_variable(&name, &value)?,
-                None => environment::remove_variable(&name),
-            }
-        }
-        for (name, value) in &config.raw_env {
-            self.replaced.entry(name.clone()).or_insert_with(|| environment::variable(name));
-            environment::set_variable(name, value)?;
-        }
-        Ok(())
-    }
-
-    fn report_warnings(&mut self) {
-        for warning in self.warnings.drain(..) {
-            log::warn!("{warning}");
-        }
+/// A hook of the master that raises is no reason to stop serving.
+fn tell_hook(name: &str, done: Result<(), String>) {
+    if let Err(text) = done {
+        log::error!("Exception in {name} hook\n{text}");
     }
 }
 
-impl Crew for Site {
-    fn fork(&mut self) -> io::Result<Forked> {
-        if !std::mem::replace(&mut self.has_forked, true) {
-            let threads = fork::other_threads();
-            if threads > 0 {
-                log::info!("threads that the settings file has started stay behind in the master at a fork: {threads}");
-            }
-        }
-        Ok(match fork::fork()? {
-            Fork::Parent { child } => Forked::Master(child),
-            Fork::Child => Forked::Worker,
-        })
+/// Where the application comes from; `None`: nobody says.
+fn wanted(config: &Config) -> Option<Wanted> {
+    if loader::is_embedded() {
+        return Some(Wanted::Embedded);
     }
-
-    fn reread(&mut self) -> Result<Arc<Config>, String> {
-        let config = self.read();
-        if let Some(directory) = &self.directory {
-            enter(directory)?;
-        }
-        let config = config?;
-        if config.wsgi_app.is_none() {
-            return Err("No application module specified.".to_owned());
-        }
-        check_logs(&config)?;
-        Ok(config)
-    }
-
-    fn adopt(&mut self) {
-        let Some((config, ..)) = &self.read else { return };
-        let config = config.clone();
-        for done in [self.keep(), start_logging(&config)] {
-            if let Err(text) = done {
-                log::error!("{text}");
-            }
-        }
-        prepare_for_many(&config);
-        sys::set_title(&title("master", &config));
-        self.report_warnings();
-    }
-
-    fn reopen_logs(&mut self) {
-        if let Err(error) = logging::reopen() {
-            log::error!("cannot reopen the error log: {error}");
-        }
+    match &config.paste {
+        Some(file) => Some(Wanted::Paste(file.clone(), config.raw_paste_global_conf.clone())),
+        None => config.wsgi_app.clone().map(Wanted::Uri),
     }
 }
 
@@ -263,12 +175,33 @@ fn without_file(layers: &Layers) -> Layers {
     Layers { file: Raw::new(), ..layers.clone() }
 }
 
+/// A PasteDeploy file that the command line names gives its own name to the processes, and may configure the logs.
+fn add_paste(environment: &mut Raw, start: &Path, named: &str) -> Result<(), String> {
+    let path = start.join(named.split('#').next().unwrap_or(named));
+    let text = path.display().to_string();
+    if !path.exists() {
+        return Err(format!("'{text}' not found"));
+    }
+    let source = Source::SettingsFile { path: text.clone(), line: None };
+    environment.push("default_proc_name", Value::Str(text.clone()), source.clone());
+    if hooks::paste_configures_logs(&text)? {
+        environment.push("logconfig", Value::Str(text), source);
+    }
+    Ok(())
+}
+
+/// Sends the error log through Python where the settings ask for it.
+fn relay_logs(config: &Config) {
+    let relay: logging::Relay = hooks::relay;
+    logging::relay(config.logs_by_python.then(|| (relay, hooks::effective_level())));
+}
+
 fn enter(directory: &Path) -> Result<(), String> {
     environment::enter(directory).map_err(|error| format!("can't chdir to '{}': {error}", directory.display()))
 }
 
 /// What the settings room cannot judge: addresses, directories and the format of the access log.
-fn check(config: &Config, layers: &Layers) -> Result<(), String> {
+fn check_values(config: &Config, layers: &Layers) -> Result<(), String> {
     let wrong = |name: &str, error: &dyn std::fmt::Display| {
         let hint = config::hint(config.bind.first().map_or("", String::as_str)).filter(|_| name == "bind");
         let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
@@ -280,6 +213,21 @@ fn check(config: &Config, layers: &Layers) -> Result<(), String> {
     if layers.source("tmp_upload_dir") != Source::Default && !config.tmp_upload_dir.is_dir() {
         let directory = config.tmp_upload_dir.display();
         return Err(wrong("tmp_upload_dir", &format!("{directory} is not a directory")));
+    }
+    if let Some(directory) = &config.worker_tmp_dir
+        && !directory.is_dir()
+    {
+        let directory = directory.display();
+        return Err(wrong("worker_tmp_dir", &format!("{directory} doesn't exist. Can't create workertmp.")));
+    }
+    for file in &config.reload_extra_files {
+        if !file.contains(['*', '?', '[']) && !Path::new(file).exists() {
+            return Err(wrong("reload_extra_files", &format!("File {file} does not exists.")));
+        }
+    }
+    if config.logs_by_python {
+        // A logger class may know more than the native log.
+        return Ok(());
     }
     access::Format::parse(&config.access_log_format).map(drop).map_err(|error| wrong("access_log_format", &error))
 }
@@ -326,17 +274,14 @@ fn start_logging(config: &Config) -> Result<(), String> {
 
 /// `indrik: master [name]`. Source: Gunicorn setting `proc_name`.
 fn title(role: &str, config: &Config) -> String {
-    let name = config.proc_name.as_deref().or(config.wsgi_app.as_deref()).unwrap_or("indrik");
+    let names = [&config.proc_name, &config.default_proc_name, &config.wsgi_app];
+    let name = names.into_iter().find_map(|name| name.as_deref()).unwrap_or("indrik");
     format!("indrik: {role} [{name}]")
 }
 
 /// Loads the application and says whether it can be served. Source: Gunicorn setting `check_config`.
-fn check_application(config: &Config) -> i32 {
-    let Some(uri) = &config.wsgi_app else {
-        complain("No application module specified.");
-        return exit::CONFIG;
-    };
-    match loader::load(uri) {
+fn check_application(wanted: &Wanted) -> i32 {
+    match loader::load(wanted) {
         Ok(_) => exit::OK,
         Err(LoadError::NotFound(text) | LoadError::Raised(text)) => {
             tell_stderr(&format!("\nError while loading the application:\n\n{text}\n"));
@@ -344,89 +289,6 @@ fn check_application(config: &Config) -> i32 {
         }
         Err(LoadError::Interrupted) => exit::OK,
     }
-}
-
-/// The life of a worker, from its birth to its exit code.
-fn work(born: Born) -> i32 {
-    let pid = std::process::id();
-    log::info!("Booting worker with pid: {pid}");
-    sys::notify_of_parents_death();
-    sys::set_title(&title("worker", &born.config));
-    let has_threads = born.config.threads > 1;
-    let graceful_timeout = born.config.graceful_timeout;
-    let ended = boot(born).map(worker::run);
-    signals::ignore_orders();
-    log::info!("Worker exiting (pid: {pid})");
-    let (code, leaves_calls) = match ended {
-        Ok(Ok(worker::Ended::Drained)) => (exit::OK, false),
-        Ok(Ok(worker::Ended::Quit)) => (exit::OK, has_threads),
-        Ok(Ok(worker::Ended::Aborted)) => (exit::ABORTED, has_threads),
-        Ok(Err(text)) => {
-            log::error!("Exception in worker process\n{text}");
-            (exit::UNHANDLED, has_threads)
-        }
-        Err(code) => (code, false),
-    };
-    let parted = parting::wait_for_threads(graceful_timeout);
-    if let Err(names) = &parted {
-        log::warn!(
-            "Worker (pid: {pid}) leaves although threads of the application have not ended: {}",
-            names.join(", ")
-        );
-    }
-    // Application threads may be running still; the interpreter cannot end around them.
-    if leaves_calls || parted.is_err() { leave_at_once(code) } else { code }
-}
-
-fn leave_at_once(code: i32) -> i32 {
-    interpreter::leave_at_once();
-    sys::exit_now(code)
-}
-
-/// Everything from birth to readiness. Errors: the exit code; the reason is logged and told.
-fn boot(born: Born) -> Result<Setup<Wsgi>, i32> {
-    let Born { config, listeners, ipc, line, siblings, .. } = born;
-    signals::enter(Stage::Booting);
-    let installed = signals::install();
-    sys::unblock_all();
-    let fail = |code: i32, word: FromWorker, text: &str| {
-        log::error!("{text}");
-        let _ = ipc.tell(word);
-        code
-    };
-    let broken =
-        |text: String| fail(exit::BOOT, FromWorker::BootFailed, &format!("Exception in worker process\n{text}"));
-    let wake = installed.map_err(broken)?;
-    let format = access::Format::parse(&config.access_log_format).map_err(|error| broken(error.to_string()))?;
-    let variables = format.variables().to_vec();
-    let access = match &config.accesslog {
-        Some(path) => {
-            let destination = Destination::parse(path, Stream::Stdout);
-            let opened = access::AccessLog::open(&destination, format);
-            let log = opened.map_err(|error| broken(format!("cannot open access log {destination}: {error}")))?;
-            Some(log.skipping(config.access_log_skip.clone()))
-        }
-        None => None,
-    };
-    let uri = config.wsgi_app.as_deref().unwrap_or_default();
-    let application = loader::load(uri).map_err(|error| match error {
-        LoadError::NotFound(text) => fail(exit::APP_LOAD, FromWorker::AppNotLoaded, &text),
-        LoadError::Raised(text) => broken(text),
-        LoadError::Interrupted => exit::OK,
-    })?;
-    let server = Server {
-        software: SERVER_SOFTWARE.to_owned(),
-        is_multithread: config.threads > 1,
-        is_multiprocess: config.workers > 1,
-        script_name: environment::variable("SCRIPT_NAME").unwrap_or_default(),
-    };
-    let app = Wsgi::new(application, &server, wake, variables).map_err(broken)?;
-    signals::enter(Stage::Serving);
-    let max_requests = match config.max_requests {
-        0 => 0,
-        limit => limit + sys::random_up_to(config.max_requests_jitter),
-    };
-    Ok(Setup { app: Arc::new(app), config, listeners, ipc, line, siblings, access, max_requests })
 }
 
 /// For what goes wrong before there is a log.

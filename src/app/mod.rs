@@ -51,6 +51,15 @@ pub trait App: Send + Sync + Sized + 'static {
     /// the interpreter can do that. Attached or detached, on any thread.
     fn interrupt_call(&self, thread: i32);
 
+    /// Has the application a function that is called before a request is given up? Source: Gunicorn's hook `worker_abort`.
+    fn aborts(&self) -> bool {
+        false
+    }
+
+    /// Has that function called in the thread where signal handlers run, which with one thread is the request's. Attached or
+    /// detached, on any thread.
+    fn abort_call(&self) {}
+
     /// What all threads are executing at this moment, as text; `thread` is the one that matters. Detached, and without
     /// waiting for whoever is attached. `None`: it cannot be found out.
     fn stacks(&self, thread: i32) -> Option<String>;

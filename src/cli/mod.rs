@@ -5,6 +5,7 @@
 
 mod command;
 mod given;
+mod verb;
 
 use std::env;
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use crate::config::{Error, Layers, Raw, Source, Value};
 use crate::exit;
 pub use crate::server::Door;
 use crate::server::{self, Invocation};
+use verb::Verb;
 
 /// Environment variables that hold options; the first that is set counts.
 const ARGS_VARIABLES: [&str; 2] = ["INDRIK_CMD_ARGS", "GUNICORN_CMD_ARGS"];
@@ -25,10 +27,32 @@ const ARGS_VARIABLES: [&str; 2] = ["INDRIK_CMD_ARGS", "GUNICORN_CMD_ARGS"];
 /// Source: Gunicorn's command line, which is Python's argparse.
 pub fn run(argv: Vec<OsString>, door: Door) -> i32 {
     let lookup = |name: &str| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let (verb, argv) = match verb::take(argv) {
+        Ok(taken) => taken,
+        Err(stop) => return stop.tell(),
+    };
     match invocation(argv, door, &lookup) {
-        Ok(invocation) => server::serve(invocation),
+        Ok(invocation) => match verb {
+            Verb::Serve => server::serve(invocation),
+            Verb::Check { explains } => server::check(invocation, explains),
+            Verb::Doctor => server::doctor(invocation),
+        },
         Err(stop) => stop.tell(),
     }
+}
+
+/// Serves the application of a program that has set the settings itself: no command line is read.
+///
+/// `argv`: the words of that program. Returns as [`run`] does.
+pub fn run_embedded(argv: Vec<OsString>, door: Door) -> i32 {
+    let lookup = |name: &str| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let layers = match Layers::environment_from(lookup) {
+        Ok(environment) => Layers { environment, ..Layers::default() },
+        Err(error) => return Stop::from(error).tell(),
+    };
+    let program =
+        argv.first().map_or_else(|| command::NAME.to_owned(), |program| program.to_string_lossy().into_owned());
+    server::serve(Invocation { door, layers, python: None, program, argv })
 }
 
 /// Everything that was typed, from `argv` and from the environment.

@@ -11,7 +11,7 @@ use super::head::{Head, Parts};
 use super::head_reader::{HeadReader, Progress};
 use super::input::Input;
 use super::policy::{Policy, Trust};
-use super::response::{Answer, Frame, Outgoing, SERVER, SendError};
+use super::response::{Answer, Frame, Outgoing, SendError, server};
 
 /// What the bytes received so far amount to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Connection {
         Connection {
             policy,
             trust: Trust::default(),
-            server: SERVER,
+            server: server(),
             input: Input::default(),
             is_ended: false,
             reading: Reading::Head(HeadReader::default()),
@@ -75,7 +75,7 @@ impl Connection {
         self.trust = Trust::forwarder(&self.policy);
     }
 
-    /// Has answers carry another `Server` than [`SERVER`]; `name` must be fit for a field value.
+    /// Has answers carry another `Server` than [`SERVER`](super::SERVER); `name` must be fit for a field value.
     pub fn rename_server(&mut self, name: &'static str) {
         self.server = name;
     }

@@ -31,4 +31,4 @@ pub use limits::Limits;
 pub use page::{error_page, reason};
 pub use percent::percent_decode;
 pub use policy::{HeaderMap, Policy};
-pub use response::{Frame, Outgoing, Persistence, Response, SERVER, SendError, StatusError, status};
+pub use response::{Frame, Outgoing, Persistence, Response, SERVER, SendError, StatusError, name_server, status};

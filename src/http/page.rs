@@ -1,6 +1,6 @@
 //! The answer that needs no application: an error page, complete with head, after which the connection closes.
 
-use super::response::{SERVER, push_number};
+use super::response::{push_number, server};
 
 /// Appends a whole error response to `out`: status line, `Server`, `Date`, `Connection: close`, and Gunicorn's HTML.
 ///
@@ -34,7 +34,7 @@ pub fn error_page(
     out.push(b' ');
     out.extend_from_slice(reason.as_bytes());
     out.extend_from_slice(b"\r\nServer: ");
-    out.extend_from_slice(SERVER.as_bytes());
+    out.extend_from_slice(server().as_bytes());
     out.extend_from_slice(b"\r\nDate: ");
     out.extend_from_slice(date);
     if code == 503 {

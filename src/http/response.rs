@@ -2,6 +2,7 @@
 //! body need not be copied: [`Frame`] says what goes around them.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use super::error::Excerpt;
 use super::fields::Fields;
@@ -11,6 +12,22 @@ use super::request_line::MethodKind;
 
 /// The name that answers carry in `Server`, unless the connection was told another or the application sets it.
 pub const SERVER: &str = "indrik";
+
+/// The name that stands in for [`SERVER`] in this process.
+static NAME: OnceLock<String> = OnceLock::new();
+
+/// Has all answers of this process carry another name. The first call counts; what is unfit for a field value is passed
+/// over.
+pub fn name_server(name: String) {
+    if is_value(name.as_bytes()) {
+        let _ = NAME.set(name);
+    }
+}
+
+/// The name that answers carry in `Server`.
+pub(super) fn server() -> &'static str {
+    NAME.get().map_or(SERVER, String::as_str)
+}
 
 /// What is sent next.
 #[derive(Debug, Clone, Copy)]

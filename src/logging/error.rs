@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use env_logger::{Builder, Target};
@@ -53,6 +53,23 @@ pub fn start(destination: &Destination, level: LevelFilter) -> io::Result<()> {
     Ok(())
 }
 
+/// Where lines go instead of to the sink: level as Python names it, and text. `false`: to the sink as well.
+pub type Relay = fn(level: &str, text: &str) -> bool;
+
+/// Sends all lines through `relay` from now on, of at least `level`; `None`: to the sink again.
+///
+/// Source: Gunicorn's `logger_class`, `logconfig` and their kin.
+pub fn relay(relay: Option<(Relay, LevelFilter)>) {
+    match relay {
+        Some((relay, level)) => {
+            ONLY_CRITICAL.store(false, Ordering::Relaxed);
+            log::set_max_level(level);
+            *RELAY.write().unwrap_or_else(PoisonError::into_inner) = Some(relay);
+        }
+        None => *RELAY.write().unwrap_or_else(PoisonError::into_inner) = None,
+    }
+}
+
 /// Opens a log file anew, after a rotation has moved it: to append, created with mode 0644, close-on-exec.
 ///
 /// Errors: the file cannot be opened; the old one stays in use. Standard streams always succeed.
@@ -94,6 +111,8 @@ struct State {
 
 static STATE: Mutex<State> = Mutex::new(State { sink: None, is_installed: false });
 
+static RELAY: RwLock<Option<Relay>> = RwLock::new(None);
+
 static ONLY_CRITICAL: AtomicBool = AtomicBool::new(false);
 
 fn state() -> MutexGuard<'static, State> {
@@ -123,6 +142,10 @@ fn logger() -> env_logger::Logger {
         .format(|entry, record| {
             let level = level_name(record.level(), record.target());
             if ONLY_CRITICAL.load(Ordering::Relaxed) && level != "CRITICAL" {
+                return Ok(());
+            }
+            let relay = *RELAY.read().unwrap_or_else(PoisonError::into_inner);
+            if relay.is_some_and(|relay| relay(level, &record.args().to_string())) {
                 return Ok(());
             }
             // The pid is asked for each time: the logger was made before the fork.

@@ -13,6 +13,6 @@ mod escape;
 mod sink;
 
 pub use self::destination::{Destination, Stream};
-pub use self::error::{level, reopen, start, write_raw};
+pub use self::error::{Relay, level, relay, reopen, start, write_raw};
 pub use self::escape::Escaped;
 pub use crate::critical;

@@ -43,17 +43,36 @@ const FIRST_WORKER: usize = 1;
 
 /// What the master asks of rooms that it may not see.
 pub trait Crew {
+    /// The master is about to listen. Errors: the program ends; the text says why.
+    fn starting(&mut self) -> Result<(), String>;
+
+    /// It listens at these descriptors, and has forked nobody. Errors: the program ends; the text says why.
+    fn ready(&mut self, descriptors: &[i32]) -> Result<(), String>;
+
+    /// A worker with these settings is about to be forked. Called with signals as they are.
+    fn before_fork(&mut self, config: &Arc<Config>);
+
     /// Forks. Called with signals blocked. Errors: as fork(2).
     fn fork(&mut self) -> io::Result<Forked>;
 
-    /// Reads the settings again. Nothing has changed yet; on an error the text says what is wrong.
-    fn reread(&mut self) -> Result<Arc<Config>, String>;
+    /// A worker has ended, and what is said of it has been logged.
+    fn ended(&mut self, pid: i32);
+
+    /// Somebody has asked for another number of workers.
+    fn resized(&mut self, new: usize, old: usize);
+
+    /// Reads the settings again; there shall be `workers` now. Nothing has changed yet; on an error the text says what is
+    /// wrong.
+    fn reread(&mut self, workers: usize) -> Result<Arc<Config>, String>;
 
     /// The settings that were read last are in force: applies what this process takes from them.
     fn adopt(&mut self);
 
     /// Opens the log files anew.
     fn reopen_logs(&mut self);
+
+    /// Called about once a second.
+    fn tick(&mut self);
 }
 
 /// Which of the two processes this is.
@@ -148,10 +167,12 @@ impl<'a> Master<'a> {
             Some(path) => Some(Pidfile::create(path).map_err(|error| error.to_string())?),
             None => None,
         };
+        crew.starting()?;
         let signals = SignalPipe::new(&handled_signals()).map_err(|error| format!("cannot handle signals: {error}"))?;
         let listeners = bind_all(&config, &signals)?;
         announce(&listeners);
         log::info!("Using worker: {}", config.worker_class.name());
+        crew.ready(&listeners.iter().map(|listener| listener.as_fd().as_raw_fd()).collect::<Vec<_>>())?;
         let world = |error: io::Error| format!("cannot start: {error}");
         let poll = Poll::new().map_err(world)?;
         let descriptor = signals.descriptor().as_raw_fd();
@@ -223,6 +244,7 @@ impl<'a> Master<'a> {
             self.facts.extend(signal_of(number).map(Fact::Signal));
         }
         self.facts.push_back(Fact::Tick);
+        self.crew.tick();
     }
 
     fn hear_worker(&mut self, pid: i32) {
@@ -265,8 +287,24 @@ impl<'a> Master<'a> {
     }
 
     fn tell(&mut self, fact: Fact) -> Next {
+        let is_resizing = matches!(fact, Fact::Signal(Signal::Ttin | Signal::Ttou | Signal::Winch));
+        let mut ended = match &fact {
+            Fact::Exited { pid, .. } => Some(pid.0),
+            _ => None,
+        };
+        let before = self.supervisor.target();
         let mut orders = VecDeque::from(self.supervisor.on(fact, Instant::now()));
+        let target = self.supervisor.target();
+        if is_resizing && target != before {
+            self.crew.resized(target, before);
+        }
         while let Some(order) = orders.pop_front() {
+            // What is said of a worker's end is logged first.
+            if !matches!(order, Order::Log(..))
+                && let Some(pid) = ended.take()
+            {
+                self.crew.ended(pid);
+            }
             let answer = match order {
                 Order::Spawn(berth) => match self.spawn(berth) {
                     Ok(fact) => Some(fact),
@@ -305,6 +343,9 @@ impl<'a> Master<'a> {
                 orders.extend(self.supervisor.on(fact, now));
             }
         }
+        if let Some(pid) = ended {
+            self.crew.ended(pid);
+        }
         Next::GoOn
     }
 
@@ -333,6 +374,9 @@ impl<'a> Master<'a> {
         line.clear();
         if let Err(error) = self.inboxes.open(berth.id.0) {
             log::warn!("connections cannot be passed to worker {}: {error}", berth.id.0);
+        }
+        if let Some(load) = self.loads.get(&berth.generation) {
+            self.crew.before_fork(&load.config);
         }
         sys::block_all();
         match self.crew.fork() {
@@ -365,7 +409,7 @@ impl<'a> Master<'a> {
 
     /// Reads the settings and binds what is new. What the master itself takes from them waits for a worker that boots.
     fn reload(&mut self) -> Vec<Order> {
-        let reread = self.crew.reread().and_then(|config| {
+        let reread = self.crew.reread(self.supervisor.target()).and_then(|config| {
             let listeners = self.listeners_for(&config)?;
             Ok(Load { config, listeners })
         });

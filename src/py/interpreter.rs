@@ -159,6 +159,12 @@ pub(super) fn raise_in(ident: std::ffi::c_ulong, exception: &Bound<'_, PyType>) 
     unsafe { ffi::PyThreadState_SetAsyncExc(ident.cast_signed(), exception.as_ptr()) };
 }
 
+/// Has this thread run Python code, and will again? Then it may attach without waiting for a request of another thread's.
+pub(super) fn is_pythons_thread() -> bool {
+    // SAFETY: callable from any thread while an interpreter lives; it only looks at thread-local storage.
+    !unsafe { ffi::PyGILState_GetThisThreadState() }.is_null()
+}
+
 /// Does this interpreter run Python code on several threads at the same moment?
 pub(super) fn is_free_threaded(py: Python<'_>) -> bool {
     // New in 3.13; builds without the lock may have it switched on.

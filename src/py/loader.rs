@@ -1,4 +1,8 @@
-//! From `module:attribute` to a callable. Source: Gunicorn, "running Gunicorn" and its error texts.
+//! From `module:attribute` to a callable, or from a PasteDeploy file, or from a program that embeds the server.
+//!
+//! Source: Gunicorn, "running Gunicorn" and its error texts.
+
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyAttributeError, PyImportError, PySyntaxError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -24,13 +28,59 @@ pub enum LoadError {
     Interrupted,
 }
 
-/// Imports the application that `uri` names: `module`, `module:name`, `module:factory()`, `module:factory("a", k=1)`.
-pub fn load(uri: &str) -> Result<Loaded, LoadError> {
-    Python::attach(|py| match find(py, uri) {
+/// Where the application comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A name: `module`, `module:name`, `module:factory()`, `module:factory("a", k=1)`.
+    Uri(String),
+    /// A PasteDeploy file, `FILE` or `FILE#NAME`, and its global variables, `KEY=VALUE`.
+    Paste(String, Vec<String>),
+    /// The program that has started the server.
+    Embedded,
+}
+
+/// The program that embeds the server: an object of the stand-in's `BaseApplication`.
+static EMBEDDED: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
+
+/// Says that `app` embeds the server.
+pub fn embed(app: Py<PyAny>) {
+    *EMBEDDED.lock().unwrap_or_else(PoisonError::into_inner) = Some(app);
+}
+
+pub(super) fn embedded(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
+    let app = EMBEDDED.lock().unwrap_or_else(PoisonError::into_inner);
+    app.as_ref().map(|app| app.bind(py).clone())
+}
+
+/// Does a program embed the server?
+pub fn is_embedded() -> bool {
+    EMBEDDED.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
+/// As [`load`], for Python code that asks: raises.
+pub(super) fn load_raising(py: Python<'_>, wanted: &Wanted) -> PyResult<Py<PyAny>> {
+    match find(py, wanted) {
+        Ok(callable) => Ok(callable.unbind()),
+        Err(Missing::App(text)) => Err(PyImportError::new_err(text)),
+        Err(Missing::Raised(error)) => Err(error),
+    }
+}
+
+/// Gets the application.
+pub fn load(wanted: &Wanted) -> Result<Loaded, LoadError> {
+    Python::attach(|py| match find(py, wanted) {
         Ok(callable) => Ok(Loaded(callable.unbind())),
         Err(Missing::App(text)) => Err(LoadError::NotFound(text)),
         Err(Missing::Raised(_)) if super::signals::is_leaving() => Err(LoadError::Interrupted),
         Err(Missing::Raised(error)) => Err(LoadError::Raised(traceback::text(py, &error))),
+    })
+}
+
+/// An application that answers with why there is none. Source: Gunicorn setting `reload`. Errors: the interpreter's.
+pub fn failing(text: &str) -> Result<Loaded, String> {
+    Python::attach(|py| {
+        let made = py.import("gunicorn.util").and_then(|util| util.getattr("make_fail_app")?.call1((text,)));
+        made.map(|made| Loaded(made.unbind())).map_err(|error| traceback::text(py, &error))
     })
 }
 
@@ -45,15 +95,42 @@ impl From<PyErr> for Missing {
     }
 }
 
-fn find<'py>(py: Python<'py>, uri: &str) -> Result<Bound<'py, PyAny>, Missing> {
+fn find<'py>(py: Python<'py>, wanted: &Wanted) -> Result<Bound<'py, PyAny>, Missing> {
+    match wanted {
+        Wanted::Uri(uri) => find_by_name(py, uri),
+        Wanted::Paste(file, global) => {
+            let options = PyDict::new(py);
+            let config = py.import("gunicorn.config")?.getattr("Config")?;
+            let holder = config.call0()?;
+            holder.getattr("settings")?.get_item("raw_paste_global_conf")?.setattr("value", global)?;
+            options.set_item("defaults", holder.getattr("paste_global_conf")?)?;
+            let load = py.import("gunicorn.app.pasterapp")?.getattr("get_wsgi_app")?;
+            Ok(load.call((file,), Some(&options))?)
+        }
+        Wanted::Embedded => {
+            let app = embedded(py).ok_or_else(|| Missing::App("No application module specified.".to_owned()))?;
+            let callable = app.call_method0("wsgi")?;
+            if !callable.is_callable() {
+                return Err(Missing::App("Application object must be callable.".to_owned()));
+            }
+            Ok(callable)
+        }
+    }
+}
+
+fn find_by_name<'py>(py: Python<'py>, uri: &str) -> Result<Bound<'py, PyAny>, Missing> {
     let (module_name, expression) = uri.split_once(':').unwrap_or((uri, DEFAULT_ATTRIBUTE));
     let module = import(py, module_name, expression)?;
     let parsed = parse(py, expression)?;
-    let missing = |_| Missing::App(format!("Failed to find attribute '{}' in '{module_name}'.", parsed.name));
-    let found = match module.getattr(parsed.name.as_str()) {
-        Err(error) if error.is_instance_of::<PyAttributeError>(py) => return Err(missing(error)),
-        other => other?,
-    };
+    let mut found = module;
+    for name in parsed.name.split('.') {
+        found = match found.getattr(name) {
+            Err(error) if error.is_instance_of::<PyAttributeError>(py) => {
+                return Err(Missing::App(format!("Failed to find attribute '{}' in '{module_name}'.", parsed.name)));
+            }
+            other => other?,
+        };
+    }
     let application = match &parsed.call {
         None => found,
         Some((args, kwargs)) => call_factory(py, &found, args, kwargs)?,
@@ -103,6 +180,14 @@ fn parse<'py>(py: Python<'py>, expression: &str) -> Result<Parsed<'py>, Missing>
     let name_type = ast.getattr("Name")?;
     if node.is_instance(&name_type)? {
         return Ok(Parsed { name: node.getattr("id")?.extract()?, call: None });
+    }
+    // `module:object.attribute`, which Gunicorn refuses.
+    let is_dotted = expression
+        .trim()
+        .split('.')
+        .all(|part| !part.is_empty() && part.chars().all(|c| c == '_' || c.is_alphanumeric()));
+    if is_dotted && node.is_instance(&ast.getattr("Attribute")?)? {
+        return Ok(Parsed { name: expression.trim().to_owned(), call: None });
     }
     if !node.is_instance(&ast.getattr("Call")?)? {
         return Err(unreadable());

@@ -4,6 +4,7 @@
 
 pub mod environment;
 pub mod fork;
+pub mod hooks;
 pub mod interpreter;
 pub mod loader;
 pub mod package;
@@ -11,5 +12,6 @@ pub mod parting;
 pub mod settings_file;
 pub mod signals;
 mod stacks;
+pub mod standin;
 mod traceback;
 pub mod wsgi;

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
 use super::signals::RequestTimeout;
+use super::standin;
 use super::wsgi::ClientDisconnected;
 
 /// The package's own source, the same that the wheel installs.
@@ -15,7 +16,8 @@ const INIT: &str = include_str!("../../python/indrik/__init__.py");
 pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("ClientDisconnected", module.py().get_type::<ClientDisconnected>())?;
-    module.add("RequestTimeout", module.py().get_type::<RequestTimeout>())
+    module.add("RequestTimeout", module.py().get_type::<RequestTimeout>())?;
+    standin::fill(module)
 }
 
 /// Makes `import indrik` give this program's own package. Called once, detached, before any code of the user runs.

@@ -12,7 +12,7 @@ use pyo3::exceptions::{PyException, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyCFunction, PyDict};
 
-use super::{interpreter, traceback};
+use super::{hooks, interpreter, traceback};
 use crate::app::{Notice, Notices};
 use crate::sys;
 
@@ -39,6 +39,41 @@ pub enum Stage {
 
 /// Ends the poll of the thread that stands in for this one.
 static BELL: OnceLock<OwnedFd> = OnceLock::new();
+
+/// Hooks that are set, as bits: `worker_int` and `worker_abort`.
+static HOOKS: AtomicU8 = AtomicU8::new(0);
+const WORKER_INT: u8 = 1;
+const WORKER_ABORT: u8 = 2;
+
+/// Says which hooks the handlers call.
+pub fn set_hooks(worker_int: bool, worker_abort: bool) {
+    HOOKS.store((u8::from(worker_int) * WORKER_INT) | (u8::from(worker_abort) * WORKER_ABORT), Relaxed);
+}
+
+/// Is SIGABRT on its way for a request, and not for the worker?
+static IS_ABORTING_CALL: AtomicBool = AtomicBool::new(false);
+
+/// Is the hook `worker_abort` set, and not called yet?
+pub(super) fn has_worker_abort() -> bool {
+    HOOKS.load(Relaxed) & WORKER_ABORT != 0
+}
+
+/// Has `worker_abort` called on the main thread. On any thread, attached or not.
+pub(super) fn abort_call() {
+    IS_ABORTING_CALL.store(true, Relaxed);
+    let pid = std::process::id() as i32;
+    if let Err(error) = sys::signal_thread(pid, pid, sys::SIGABRT) {
+        log::debug!("cannot interrupt a request: {error}");
+    }
+}
+
+/// The worker shall finish what it has and leave, as by SIGTERM.
+pub(super) fn drain() {
+    post(Notice::Drain);
+    if let Some(bell) = BELL.get() {
+        sys::write_byte(bell.as_fd());
+    }
+}
 
 /// The thread whose call shall be interrupted, as the kernel numbers it; 0: none.
 static OVERDUE: AtomicI32 = AtomicI32::new(0);
@@ -321,7 +356,12 @@ fn on_drain(_signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// SIGINT, SIGQUIT: leave at once; a running request is cut.
 #[pyfunction]
-fn on_quit(_signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
+fn on_quit(py: Python<'_>, _signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
+    if HOOKS.load(Relaxed) & WORKER_INT != 0 {
+        // Once: the order comes over ipc and as a signal.
+        HOOKS.fetch_and(!WORKER_INT, Relaxed);
+        hooks::worker_int(py);
+    }
     post(Notice::Quit);
     if stage_is(Stage::Serving) { Ok(()) } else { leave_now(0) }
 }
@@ -330,11 +370,26 @@ fn on_quit(_signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
 #[pyfunction]
 fn on_reopen(_signum: i32, _frame: &Bound<'_, PyAny>) {
     post(Notice::Reopen);
+    hooks::reopen_logs();
 }
 
-/// SIGABRT: the master has waited too long for this worker.
+/// SIGABRT: the master has waited too long for this worker, or the worker for a request.
 #[pyfunction]
-fn on_abort(_signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
+fn on_abort(py: Python<'_>, _signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
+    let is_for_call = IS_ABORTING_CALL.swap(false, Relaxed);
+    if HOOKS.load(Relaxed) & WORKER_ABORT != 0 {
+        HOOKS.fetch_and(!WORKER_ABORT, Relaxed);
+        let called = hooks::worker_abort(py);
+        if called.is_err() {
+            // It comes up in the request, which may still answer; then the worker leaves.
+            post(Notice::Drain);
+            return called;
+        }
+        if is_for_call {
+            // The request is given up by those who have had this called.
+            return Ok(());
+        }
+    }
     post(Notice::Abort);
     if stage_is(Stage::Serving) { Ok(()) } else { leave_now(1) }
 }

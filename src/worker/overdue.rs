@@ -35,6 +35,8 @@ pub(super) struct Overdue {
     /// After so long a request is reported.
     report: Option<Duration>,
     interrupts: bool,
+    /// The application has a function for requests that are about to be given up.
+    aborts: bool,
     threads: Vec<Thread>,
 }
 
@@ -61,31 +63,45 @@ enum Step {
     Report,
     /// Have its thread interrupted.
     Interrupt,
+    /// Have the application's own function interrupt it.
+    Abort,
     /// Answer in its place, and have the worker replaced.
     GiveUp,
 }
 
 impl Overdue {
-    pub(super) fn new(config: &Config) -> Self {
+    /// `aborts`: as [`App::aborts`].
+    pub(super) fn new(config: &Config, aborts: bool) -> Self {
         let fine = Thread { started: Monotonic(0), stage: Stage::Fine };
         let limit = config.request_timeout;
         let report = if limit.is_none() && config.threads > 1 { config.timeout } else { None };
-        Self { limit, report, interrupts: config.request_interrupt, threads: vec![fine; config.threads] }
+        Self {
+            limit,
+            report,
+            interrupts: config.request_interrupt,
+            aborts: aborts && config.threads == 1,
+            threads: vec![fine; config.threads],
+        }
     }
 
     /// The next step for thread `index`, busy since `started`.
     fn step(&mut self, index: usize, started: Monotonic, now: Monotonic) -> Option<Step> {
-        let (limit, report, interrupts) = (self.limit, self.report, self.interrupts);
+        let (limit, report) = (self.limit, self.report);
+        let interruption = match (self.aborts, self.interrupts) {
+            (true, _) => Some(Step::Abort),
+            (false, true) => Some(Step::Interrupt),
+            (false, false) => None,
+        };
         let thread = self.threads.get_mut(index)?;
         if thread.started != started {
             *thread = Thread { started, stage: Stage::Fine };
         }
         let is_over = |time: Option<Duration>| time.is_some_and(|time| now >= started.after(time));
         let (stage, step) = match thread.stage {
-            Stage::Fine | Stage::Reported if is_over(limit) && interrupts => {
-                (Stage::Interrupted { until: now.after(AFTER_INTERRUPT) }, Step::Interrupt)
-            }
-            Stage::Fine | Stage::Reported if is_over(limit) => (Stage::GivenUp, Step::GiveUp),
+            Stage::Fine | Stage::Reported if is_over(limit) => match interruption {
+                Some(step) => (Stage::Interrupted { until: now.after(AFTER_INTERRUPT) }, step),
+                None => (Stage::GivenUp, Step::GiveUp),
+            },
             Stage::Fine if is_over(report) => (Stage::Reported, Step::Report),
             Stage::Interrupted { until } if now >= until => (Stage::GivenUp, Step::GiveUp),
             Stage::Fine | Stage::Reported | Stage::Interrupted { .. } | Stage::GivenUp => return None,
@@ -153,6 +169,11 @@ impl<A: App> Reactor<A> {
                 Step::Interrupt => {
                     log::error!("{}; it is interrupted (setting request_interrupt)", describe(&call, moment));
                     self.shared.app.interrupt_call(call.thread);
+                }
+                Step::Abort => {
+                    let text = describe(&call, moment);
+                    logging::critical!("WORKER TIMEOUT (pid:{}): {text}; worker_abort is called", std::process::id());
+                    self.shared.app.abort_call();
                 }
                 Step::GiveUp => self.give_up(index, &call, moment, now),
             }
@@ -290,7 +311,7 @@ mod tests {
     fn overdue(limit: Option<u64>, report: Option<u64>, interrupts: bool) -> Overdue {
         let seconds = |time: Option<u64>| time.map(Duration::from_secs);
         let fine = Thread { started: Monotonic(0), stage: Stage::Fine };
-        Overdue { limit: seconds(limit), report: seconds(report), interrupts, threads: vec![fine; 2] }
+        Overdue { aborts: false, limit: seconds(limit), report: seconds(report), interrupts, threads: vec![fine; 2] }
     }
 
     fn at(seconds: u64) -> Monotonic {

@@ -148,7 +148,7 @@ impl<A: App> Reactor<A> {
             private.extend(siblings.inboxes().descriptors().map(|inbox| Private::new(&inbox)));
         }
         let listeners = Listeners::new(setup.listeners, FIRST_LISTENER);
-        let overdue = Overdue::new(&shared.config);
+        let overdue = Overdue::new(&shared.config, shared.app.aborts());
         Ok(Self {
             slots: Slots::new(listeners.end_token()),
             shared,

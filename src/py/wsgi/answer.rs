@@ -10,7 +10,7 @@ use super::bytes::Piece;
 use super::file_span::FileSpan;
 use super::file_wrapper::FileWrapper;
 use super::start_response::{Responder, State};
-use super::{Tools, Wsgi, environ, errors, hints};
+use super::{Tools, Wsgi, environ, errors, hints, hooked};
 use crate::app::{Exchange, Failure, Flush, Gone, Refusal, Room};
 use crate::http;
 use crate::py::{signals, traceback};
@@ -58,6 +58,20 @@ pub(super) fn call(
     tools: &mut Tools,
     exchange: &mut dyn Exchange<Wsgi>,
 ) -> Result<(), Failure> {
+    match wsgi.around {
+        None => answer(py, wsgi, tools, exchange, None),
+        Some(around) => hooked::call(py, wsgi, tools, exchange, around),
+    }
+}
+
+/// The call itself. `observed`: what the operator's own Python code around it wants to know.
+pub(super) fn answer<'py>(
+    py: Python<'py>,
+    wsgi: &Wsgi,
+    tools: &mut Tools,
+    exchange: &mut dyn Exchange<Wsgi>,
+    mut observed: Option<&mut hooked::Request<'py>>,
+) -> Result<(), Failure> {
     let responder = match tools.responder.take().filter(|responder| responder.is_free(py)) {
         Some(responder) => responder,
         None => match Responder::new(py) {
@@ -75,7 +89,15 @@ pub(super) fn call(
         Err(environ::Unfit::Status(status)) => return Err(Failure::Request(status)),
         Err(environ::Unfit::Raised(error)) => return Err(fail(py, exchange, &error)),
     };
+    if let Some(observed) = observed.as_deref_mut()
+        && let Err(error) = observed.amend(&environ)
+    {
+        return Err(fail(py, exchange, &error));
+    }
     let result = state.link.lend(py, exchange, || run(py, wsgi, &state, &responder, &environ));
+    if let Some(observed) = observed {
+        observed.note(&state);
+    }
     for (index, name) in wsgi.variables.iter().enumerate() {
         let value = environ.get_item(name).ok().flatten().and_then(|value| value.str().ok());
         if let Some(value) = value {
@@ -116,7 +138,7 @@ pub(super) fn call(
 }
 
 /// Logs what the application raised.
-fn fail(py: Python<'_>, exchange: &mut dyn Exchange<Wsgi>, error: &PyErr) -> Failure {
+pub(super) fn fail(py: Python<'_>, exchange: &mut dyn Exchange<Wsgi>, error: &PyErr) -> Failure {
     log::error!("Error handling request {}\n{}", request_line(exchange), traceback::text(py, error));
     Failure::Application
 }

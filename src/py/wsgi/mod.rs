@@ -14,6 +14,7 @@ mod fields;
 mod file_span;
 mod file_wrapper;
 mod hints;
+mod hooked;
 mod input;
 mod link;
 mod refused;
@@ -32,6 +33,7 @@ use pyo3::types::{PyCFunction, PyDict};
 pub use self::bytes::{Buffer, Piece};
 use self::environ::Template;
 use self::fields::FieldCache;
+pub use self::hooked::Around;
 pub(super) use self::refused::ClientDisconnected;
 use self::start_response::Responder;
 use super::interpreter;
@@ -66,6 +68,8 @@ pub struct Wsgi {
     wake: Wake,
     /// Environ keys that the access log wants.
     variables: Vec<String>,
+    /// What runs around each call; nearly always nothing.
+    around: Option<Around>,
     main_thread: std::thread::ThreadId,
     is_multithread: bool,
     /// Is there no lock that one thread holds while it executes Python code?
@@ -76,8 +80,14 @@ pub struct Wsgi {
 impl Wsgi {
     /// Prepares `application` for calls. Called on the worker's main thread, detached.
     ///
-    /// `variables`: environ keys that the access log wants. Errors: the interpreter is out of memory.
-    pub fn new(application: Loaded, server: &Server, wake: Wake, variables: Vec<String>) -> Result<Self, String> {
+    /// `variables`: environ keys that the access log wants; `around`: what runs around each call. Errors: the interpreter is out of memory.
+    pub fn new(
+        application: Loaded,
+        server: &Server,
+        wake: Wake,
+        variables: Vec<String>,
+        around: Option<Around>,
+    ) -> Result<Self, String> {
         let (template, stacks, spreads) = Python::attach(|py| {
             // An event loop that the import has run may have taken the wake-up descriptor away.
             wake.renew(py);
@@ -89,6 +99,7 @@ impl Wsgi {
             template: template.map_err(|error| format!("cannot prepare environ: {error}"))?,
             wake,
             variables,
+            around,
             main_thread: std::thread::current().id(),
             is_multithread: server.is_multithread,
             spreads,
@@ -158,6 +169,14 @@ impl App for Wsgi {
 
     fn interrupt_call(&self, thread: i32) {
         signals::interrupt_call(thread);
+    }
+
+    fn aborts(&self) -> bool {
+        signals::has_worker_abort()
+    }
+
+    fn abort_call(&self) {
+        signals::abort_call();
     }
 
     fn stacks(&self, thread: i32) -> Option<String> {

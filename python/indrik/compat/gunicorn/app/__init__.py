@@ -1,0 +1,1 @@
+"""Gunicorn's applications: how programs start the server from Python."""

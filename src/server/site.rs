@@ -1,0 +1,302 @@
+//! Where the settings come from, what they have changed in this process, and what the master asks for while it runs.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{
+    SERVER_SOFTWARE, add_paste, check_logs, check_values, enter, prepare_for_many, print, relay_logs, start_logging,
+    tell_hook, tell_stderr, title, wanted, without_file,
+};
+use crate::config::{self, Config, Layers, Raw, Source, Value};
+use crate::logging;
+use crate::master::{Crew, Forked};
+use crate::py::environment;
+use crate::py::fork::{self, Fork};
+use crate::py::hooks::{self, Moment, Settings};
+use crate::py::loader::{self, LoadError};
+use crate::py::settings_file::{self, Objects};
+use crate::sys;
+
+/// Settings as they were read.
+pub(super) struct Load {
+    config: Arc<Config>,
+    layers: Layers,
+    warnings: Vec<config::Warning>,
+    /// As hooks see them.
+    pub(super) settings: Settings,
+}
+
+/// Where the settings come from, and what they have changed in this process.
+pub(super) struct Site {
+    pub(super) layers: Layers,
+    start: PathBuf,
+    /// What was read and not yet applied.
+    read: Option<Load>,
+    /// What is in force.
+    current: Option<Load>,
+    /// The application was found without being named: says where.
+    found: Option<String>,
+    /// Has a program that embeds the server been asked for its settings?
+    has_asked: bool,
+    /// Where the process works, once settings are applied.
+    directory: Option<PathBuf>,
+    warnings: Vec<config::Warning>,
+    /// What variables of `raw_env` held before; `None` is unset.
+    replaced: HashMap<String, Option<String>>,
+    has_forked: bool,
+    /// What environment variables say, before anything was found out besides.
+    environment: Raw,
+}
+
+impl Site {
+    /// Errors: the working directory is gone.
+    pub(super) fn open(layers: Layers) -> Result<Self, String> {
+        let start = std::env::current_dir().map_err(|error| format!("cannot find the working directory: {error}"))?;
+        environment::set_variable("SERVER_SOFTWARE", SERVER_SOFTWARE)?;
+        Ok(Self {
+            environment: layers.environment.clone(),
+            layers,
+            start,
+            read: None,
+            current: None,
+            found: None,
+            has_asked: false,
+            directory: None,
+            warnings: Vec::new(),
+            replaced: HashMap::new(),
+            has_forked: false,
+        })
+    }
+
+    /// Reads the settings: at start and at each reload. The settings file sees the directory of `chdir`, as far as the
+    /// command line names one. Errors: everything that is wrong with a setting; nothing has changed then.
+    pub(super) fn read(&mut self) -> Result<Arc<Config>, String> {
+        let before = config::resolve(&without_file(&self.layers), &self.start).map_err(|error| error.to_string())?.0;
+        enter(&before.chdir)?;
+        let (file, objects) = self.run_settings_file()?;
+        let mut layers = Layers { file, environment: self.environment.clone(), ..self.layers.clone() };
+        if let Some(file) = &before.paste {
+            add_paste(&mut layers.environment, &self.start, file)?;
+        }
+        let resolve = |layers: &Layers| config::resolve(layers, &self.start).map_err(|error| error.to_string());
+        let (mut config, mut warnings) = resolve(&layers)?;
+        check_values(&config, &layers)?;
+        enter(&config.chdir)?;
+        if wanted(&config).is_none()
+            && let Some((uri, path)) = hooks::django()
+        {
+            let source = Source::SettingsFile { path: path.clone(), line: None };
+            layers.environment.push("wsgi_app", Value::Str(uri), source);
+            (config, warnings) = resolve(&layers)?;
+            self.found =
+                Some(format!("Serving {}, which {path} names", config.wsgi_app.as_deref().unwrap_or_default()));
+        }
+        config.paste = config.paste.map(|file| self.start.join(file).display().to_string());
+        let settings = hooks::settings(&config::effective(&config, &layers), &objects)?;
+        let config = Arc::new(config);
+        self.read = Some(Load { config: config.clone(), layers, warnings, settings });
+        Ok(config)
+    }
+
+    /// Reads the settings, prints what becomes of each, and tries them. Errors: why they cannot be served.
+    pub(super) fn examine(&mut self) -> Result<(), String> {
+        let before = config::resolve(&without_file(&self.layers), &self.start).map_err(|error| error.to_string())?.0;
+        enter(&before.chdir)?;
+        let (file, _) = self.run_settings_file()?;
+        let layers = Layers { file, ..self.layers.clone() };
+        let mut is_refused = false;
+        for finding in config::diagnose(&layers) {
+            is_refused |= matches!(finding.judgement, config::Judgement::Refused(_));
+            print(&finding.to_string());
+        }
+        if is_refused {
+            return Err("something is refused".to_owned());
+        }
+        let config = self.read()?;
+        self.keep()?;
+        let wanted = wanted(&config).ok_or("no application is named")?;
+        check_logs(&config)?;
+        match loader::load(&wanted) {
+            Ok(_) => {}
+            Err(LoadError::NotFound(text) | LoadError::Raised(text)) => return Err(text),
+            Err(LoadError::Interrupted) => return Err("interrupted".to_owned()),
+        }
+        print("\nIt will run.");
+        Ok(())
+    }
+
+    /// What is in force. Errors: nothing is yet.
+    pub(super) fn load(&self) -> Result<&Load, String> {
+        self.current.as_ref().ok_or_else(|| "no settings have been read".to_owned())
+    }
+
+    /// The settings, as hooks see them, that belong to `config`.
+    pub(super) fn settings_of(&self, config: &Arc<Config>) -> Option<&Settings> {
+        let loads = [&self.read, &self.current];
+        let mut loads = loads.into_iter().flatten();
+        loads.find(|load| Arc::ptr_eq(&load.config, config)).map(|load| &load.settings)
+    }
+
+    /// Applies what a process takes from settings: directory, paths, environment, logs.
+    pub(super) fn apply(&mut self, config: &Config) -> Result<(), String> {
+        enter(&config.chdir)?;
+        for directory in &config.pythonpath {
+            environment::insert_path(directory)?;
+        }
+        self.directory = Some(config.chdir.clone());
+        self.set_variables(config)
+    }
+
+    /// The settings that were read last are those of this process.
+    pub(super) fn keep(&mut self) -> Result<(), String> {
+        let Some(mut load) = self.read.take() else { return Ok(()) };
+        self.layers = load.layers.clone();
+        self.warnings = std::mem::take(&mut load.warnings);
+        let config = load.config.clone();
+        self.current = Some(load);
+        self.apply(&config)
+    }
+
+    fn run_settings_file(&mut self) -> Result<(Raw, Objects), String> {
+        let mut file = Raw::new();
+        if loader::is_embedded() {
+            let again = std::mem::replace(&mut self.has_asked, true);
+            let read = settings_file::of_embedded(again).map_err(|error| error.to_string())?;
+            for entry in read.entries {
+                let source = Source::SettingsFile { path: "cfg.set".to_owned(), line: None };
+                file.push(entry.name, entry.value, source);
+            }
+            return Ok((file, read.objects));
+        }
+        let named = self.layers.settings_file().map(str::to_owned);
+        let found = || config::SETTINGS_FILES.into_iter().find(|name| Path::new(name).exists()).map(str::to_owned);
+        let Some(location) = named.or_else(found) else { return Ok((file, Objects::none())) };
+        let path = location.strip_prefix("file:").unwrap_or(&location);
+        let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
+        if !location.starts_with("python:") && Path::new(path).exists() && !matches!(extension, Some("py" | "pyc")) {
+            tell_stderr("!!!\n!!! WARNING: configuration file should have a valid Python extension.\n!!!\n");
+        }
+        let read = settings_file::run(&location).map_err(|error| match config::hint(path) {
+            Some(hint) => format!("{error}\nhint: {hint}"),
+            None => error.to_string(),
+        })?;
+        for entry in read.entries {
+            file.push(entry.name, entry.value, Source::SettingsFile { path: path.to_owned(), line: entry.line });
+        }
+        Ok((file, read.objects))
+    }
+
+    /// Puts `raw_env` into the environment, after what an earlier load had replaced is back.
+    fn set_variables(&mut self, config: &Config) -> Result<(), String> {
+        for (name, value) in self.replaced.drain() {
+            match value {
+                Some(value) => environment::set_variable(&name, &value)?,
+                None => environment::remove_variable(&name),
+            }
+        }
+        for (name, value) in &config.raw_env {
+            self.replaced.entry(name.clone()).or_insert_with(|| environment::variable(name));
+            environment::set_variable(name, value)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn report_warnings(&mut self) {
+        if let Some(found) = self.found.take() {
+            log::info!("{found}");
+        }
+        for warning in self.warnings.drain(..) {
+            log::warn!("{warning}");
+        }
+    }
+}
+
+impl Crew for Site {
+    fn starting(&mut self) -> Result<(), String> {
+        hooks::moment(Moment::Starting)
+    }
+
+    fn ready(&mut self, descriptors: &[i32]) -> Result<(), String> {
+        hooks::listening(descriptors);
+        hooks::moment(Moment::Ready)
+    }
+
+    fn before_fork(&mut self, config: &Arc<Config>) {
+        if let Some(settings) = self.settings_of(config) {
+            tell_hook("pre_fork", hooks::pre_fork(settings));
+        }
+    }
+
+    fn fork(&mut self) -> io::Result<Forked> {
+        if !std::mem::replace(&mut self.has_forked, true) {
+            let threads = fork::other_threads();
+            if threads > 0 {
+                log::info!("threads that the settings file has started stay behind in the master at a fork: {threads}");
+            }
+        }
+        Ok(match fork::fork() {
+            Ok(Fork::Parent { child }) => {
+                hooks::forked(Some(child));
+                Forked::Master(child)
+            }
+            Ok(Fork::Child) => Forked::Worker,
+            Err(error) => {
+                hooks::forked(None);
+                return Err(error);
+            }
+        })
+    }
+
+    fn ended(&mut self, pid: i32) {
+        hooks::child_exit(pid);
+    }
+
+    fn resized(&mut self, new: usize, old: usize) {
+        tell_hook("nworkers_changed", hooks::workers_changed(new, Some(old)));
+    }
+
+    fn reread(&mut self, workers: usize) -> Result<Arc<Config>, String> {
+        let config = self.read();
+        if let Some(directory) = &self.directory {
+            enter(directory)?;
+        }
+        let config = config?;
+        if wanted(&config).is_none() {
+            return Err("No application module specified.".to_owned());
+        }
+        check_logs(&config)?;
+        if let Some(load) = &self.read {
+            tell_hook("on_reload", hooks::reloaded(&load.settings, config.workers, workers));
+        }
+        Ok(config)
+    }
+
+    fn adopt(&mut self) {
+        let Some(load) = &self.read else { return };
+        let config = load.config.clone();
+        for done in [self.keep(), start_logging(&config), self.load().and_then(|load| hooks::adopt(&load.settings))] {
+            if let Err(text) = done {
+                log::error!("{text}");
+            }
+        }
+        relay_logs(&config);
+        prepare_for_many(&config);
+        sys::set_title(&title("master", &config));
+        self.report_warnings();
+    }
+
+    fn reopen_logs(&mut self) {
+        if let Err(error) = logging::reopen() {
+            log::error!("cannot reopen the error log: {error}");
+        }
+        hooks::reopen_logs();
+    }
+
+    fn tick(&mut self) {
+        if self.current.as_ref().is_some_and(|load| load.config.enable_backlog_metric && load.config.logs_by_python) {
+            hooks::measure_backlog();
+        }
+    }
+}
