@@ -1,0 +1,4 @@
+# get: / /environ
+bind = "unix:shop.sock"
+accesslog = "-"
+access_log_format = '"%(r)s" %(s)s'

@@ -1,0 +1,3 @@
+# ends: 1
+bind = "127.0.0.1:0"
+raise ValueError("broken settings")
