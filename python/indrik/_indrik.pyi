@@ -13,3 +13,18 @@ class RequestTimeout(Exception):
 
 def main(argv: Sequence[str]) -> int:
     """Run the program with these words, the program's name first; return its exit code."""
+
+def embed(app: object, argv: Sequence[str]) -> int:
+    """Serve the application of an object of the stand-in's ``BaseApplication``; return as ``main`` does."""
+
+def settings() -> list[tuple[str, str, list[str], object]]:
+    """The table of settings: name, section, options and default of each. For the stand-in."""
+
+def accept(name: str, value: object) -> object:
+    """The value in the shape that the setting gives it; raises ValueError. For the stand-in."""
+
+def retire() -> None:
+    """Let the worker leave when its requests are answered. For the stand-in."""
+
+def run_settings_file(location: str) -> dict[str, object]:
+    """Execute a settings file and give its names; raises RuntimeError. For the stand-in."""

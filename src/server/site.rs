@@ -134,9 +134,9 @@ impl Site {
 
     /// The settings, as hooks see them, that belong to `config`.
     pub(super) fn settings_of(&self, config: &Arc<Config>) -> Option<&Settings> {
-        let loads = [&self.read, &self.current];
-        let mut loads = loads.into_iter().flatten();
-        loads.find(|load| Arc::ptr_eq(&load.config, config)).map(|load| &load.settings)
+        let loads = [&self.read, &self.current].into_iter().flatten();
+        let own = loads.clone().find(|load| Arc::ptr_eq(&load.config, config));
+        own.or(self.current.as_ref()).map(|load| &load.settings)
     }
 
     /// Applies what a process takes from settings: directory, paths, environment, logs.

@@ -126,7 +126,12 @@ def test_a_broken_log_configuration_at_hup_keeps_the_old_one(serve: Callable[...
         assert "new|" not in server.log
         (server.folder / "server.conf.py").write_text(good.replace("old|", "third|"))
         server.signal(signal.SIGHUP)
-        server.wait_log("third|")
+
+        def is_third() -> bool:
+            server.get("/log")
+            return "third|a warning of the application" in server.log
+
+        wait_for(is_third, "a line in the new format")
 
 
 def test_an_application_that_filters_the_access_log_is_heard(serve: Callable[..., Server], stage) -> None:

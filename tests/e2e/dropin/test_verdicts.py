@@ -324,8 +324,20 @@ LINES = [
     ("hello:nope", 1),
     ("hello:application(", 1),
     ("--forwarded-allow-ips '*' hello", 1),
+    ("hello:application(x=os.environ)", 1),
+    ("--chdir /nowhere/at/all hello", 1),
     ("--worker-tmp-dir /nowhere/at/all hello", 0),
+    ("-b :$PORT hello", 0),
+    ("-k nosuch hello", 0),
+    ("--logger-class no.such.Logger hello", 0),
 ]
+
+# What Gunicorn finds out only when it starts: exit code and text of indrik.
+EARLIER = {
+    "--worker-tmp-dir /nowhere/at/all hello": (1, "/nowhere/at/all doesn't exist. Can't create workertmp."),
+    "-b :$PORT hello": (1, "no shell has read this command line"),
+    "-k nosuch hello": (1, "worker class 'nosuch' is unknown; supported: sync, gthread."),
+}
 
 
 @pytest.mark.parametrize(("line", "code"), LINES, ids=[line for line, _ in LINES])
@@ -335,8 +347,8 @@ def test_command_lines_end_as_gunicorns(run: Callable[..., Ran], line: str, code
     theirs = run(*words, files=files, program=GUNICORN)
     assert theirs.code == code
     ours = run(*words, files=files)
-    if "--worker-tmp-dir" in words:
-        # Gunicorn finds out when it starts.
-        ours.expect(1, "/nowhere/at/all doesn't exist. Can't create workertmp.")
+    if line in EARLIER:
+        code, text = EARLIER[line]
+        ours.expect(code, text)
     else:
         assert ours.code == code, ours.err
