@@ -18,7 +18,7 @@ use crate::master::{self, Ended};
 use crate::net::Address;
 use crate::py::hooks::{self, Moment};
 use crate::py::loader::{self, LoadError, Wanted};
-use crate::py::{environment, interpreter, package, signals, standin};
+use crate::py::{environment, interpreter, package, standin};
 use crate::sys;
 use crate::worker;
 
@@ -137,7 +137,6 @@ fn serve_with_python(invocation: Invocation) -> i32 {
     site.report_warnings();
     prepare_for_many(&config);
     sys::set_title(&title("master", &config));
-    signals::forget_keyboard_interrupt();
     if let Err(text) = hooks::workers_changed(config.workers, None) {
         complain(&text);
         return exit::CONFIG;

@@ -5,7 +5,7 @@
 
 use super::choice::ProxyProtocol;
 use super::peers::{Peers, Words};
-use super::value::{UNFIT, Value, decimal, literal};
+use super::value::{FOREIGN_WORKER, UNFIT, Value, decimal, literal};
 
 /// Longest time that can be set, in seconds: about a century, so that adding it to any clock is safe. Configurations in
 /// the wild write `999999999` for "never"; more than this is taken for this.
@@ -113,6 +113,9 @@ impl Kind {
                 given => text(given).map(|text| if text.is_empty() { Value::None } else { Value::Str(text) }),
             },
             Kind::WorkerClass => match value.callable_name() {
+                _ if matches!(value, Value::Other { type_name, .. } if type_name == FOREIGN_WORKER) => {
+                    Some(value.clone())
+                }
                 Some(name) => Some(Value::Callable(name.to_owned())),
                 None => text(value).map(Value::Str),
             },

@@ -33,7 +33,7 @@ pub use raw::{Given, Layers, Raw, Source};
 pub use resolve::resolve;
 pub use settle::accept;
 pub use table::{Preset, SETTINGS, Setting, Verdict};
-pub use value::{UNFIT, Value, decimal, octal};
+pub use value::{FOREIGN_WORKER, UNFIT, Value, decimal, octal};
 
 /// Settings files that are read when none is named: the first that exists in the working directory.
 pub const SETTINGS_FILES: [&str; 2] = ["indrik.conf.py", "gunicorn.conf.py"];

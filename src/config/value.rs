@@ -34,6 +34,9 @@ pub enum Value {
 /// Type name of a [`Value::Other`] that stands for a function which does not fit its hook; the text says why.
 pub const UNFIT: &str = "unfit function";
 
+/// Type name of a [`Value::Other`] that stands for a worker class of somebody's own; the text names it, and what it overrides.
+pub const FOREIGN_WORKER: &str = "worker class";
+
 /// Longest text that a message shows of a value, in characters; settings files hold whole logging dictionaries.
 const SHOWN: usize = 200;
 

@@ -6,7 +6,7 @@ use super::error::{Error, hint};
 use super::meant::WorkerClass;
 use super::raw::Source;
 use super::suggest::closest;
-use super::value::{Value, one_line};
+use super::value::{FOREIGN_WORKER, Value, one_line};
 
 /// The worker class that `value` names. A class object counts by its name; one of Gunicorn's own two classes may come
 /// without its module.
@@ -18,6 +18,7 @@ pub(super) fn worker_class(value: &Value, source: &Source) -> Result<WorkerClass
     let (name, is_object) = match value {
         Value::Callable(name) => (name.as_str(), true),
         Value::Str(name) => (name.as_str(), false),
+        Value::Other { type_name, text } if type_name == FOREIGN_WORKER => (text.as_str(), true),
         Value::None | Value::Bool(_) | Value::Int(_) | Value::List(_) | Value::Dict(_) | Value::Other { .. } => {
             ("", false)
         }
@@ -114,6 +115,9 @@ mod tests {
         }
         let error = class(Value::Callable("PrometheusWorker".into())).unwrap_err();
         assert!(error.contains("'PrometheusWorker' is a Gunicorn worker implementation"), "{error}");
+        let foreign = Value::Other { type_name: FOREIGN_WORKER.into(), text: "a.Mine (overrides run)".into() };
+        let error = class(foreign).unwrap_err();
+        assert!(error.contains("'a.Mine (overrides run)' is a Gunicorn worker implementation"), "{error}");
         let error = class(Value::Str("gthraed".into())).unwrap_err();
         assert!(error.ends_with("hint: did you mean 'gthread'?"), "{error}");
     }

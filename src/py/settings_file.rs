@@ -13,7 +13,7 @@ use pyo3::types::{
 };
 
 use super::traceback;
-use crate::config::{Kind, SETTINGS, UNFIT, Value};
+use crate::config::{FOREIGN_WORKER, Kind, SETTINGS, UNFIT, Value};
 
 /// The module name that a settings file runs under. Source: Gunicorn.
 const MODULE_NAME: &str = "__config__";
@@ -106,6 +106,9 @@ impl Objects {
                     false => value.clone(),
                 };
                 match made.is_instance_of::<PyType>() {
+                    true if setting.kind == Kind::WorkerClass && is_foreign_worker(&made) => {
+                        Value::Other { type_name: FOREIGN_WORKER.to_owned(), text: described(&made) }
+                    }
                     true => keep(&made, value_of(&made)),
                     false => value_of(&made),
                 }
@@ -153,6 +156,37 @@ fn fitting<'py>(value: &Bound<'py, PyAny>, arities: &[usize]) -> Result<Bound<'p
         Ok(count) if arities.contains(&count) => Ok(function),
         Ok(count) => Err(format!("<{}()> has {count} positional parameters", qualified_name(&function))),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Is it a worker class of somebody's own? Gunicorn's two are known by their names.
+fn is_foreign_worker(class: &Bound<'_, PyAny>) -> bool {
+    let check = || -> PyResult<bool> {
+        let base = class.py().import("gunicorn.workers.base")?.getattr("Worker")?;
+        let is_worker = class.cast::<PyType>()?.is_subclass(&base)?;
+        Ok(is_worker && !class.getattr("__module__")?.extract::<String>()?.starts_with("gunicorn."))
+    };
+    check().unwrap_or(false)
+}
+
+/// `shop.Worker (overrides init_process, run)`.
+fn described(class: &Bound<'_, PyAny>) -> String {
+    let names = || -> PyResult<Vec<String>> {
+        let own = class.py().import("builtins")?.call_method1("vars", (class,))?;
+        let mut names = Vec::new();
+        for pair in own.call_method0("items")?.try_iter()? {
+            let (name, value): (String, Bound<'_, PyAny>) = pair?.extract()?;
+            if !name.starts_with("__") && value.is_instance_of::<PyFunction>() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    };
+    let module = class.getattr("__module__").and_then(|module| module.extract::<String>()).unwrap_or_default();
+    let name = qualified_name(class);
+    match names().unwrap_or_default() {
+        names if names.is_empty() => format!("{module}.{name}"),
+        names => format!("{module}.{name} (overrides {})", names.join(", ")),
     }
 }
 

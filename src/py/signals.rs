@@ -193,16 +193,25 @@ fn set_wakeup_descriptor(py: Python<'_>, pipe: &OwnedFd) -> PyResult<()> {
     py.import("signal")?.call_method("set_wakeup_fd", (pipe.as_raw_fd(),), Some(&options)).map(drop)
 }
 
-/// Gives SIGINT its default action in the master: Python's own handler would raise KeyboardInterrupt there.
-pub fn forget_keyboard_interrupt() {
+/// Gives the master's signals their default action where Python has a handler: Python's own for SIGINT, or one that a tracer
+/// or a hook has set. The master's are chained to what was there before, and Python's would run in the next hook.
+///
+/// Source: Gunicorn, too, sets handlers of its own in their place.
+pub fn forget_pythons_handlers() {
     Python::attach(|py| {
         let reset = || -> PyResult<()> {
             let signal = py.import("signal")?;
-            signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_DFL")?))?;
+            let default = signal.getattr("SIG_DFL")?;
+            for name in ["HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "CHLD", "TTIN", "TTOU", "WINCH"] {
+                let number = signal.getattr(format!("SIG{name}").as_str())?;
+                if signal.call_method1("getsignal", (&number,))?.is_callable() {
+                    signal.call_method1("signal", (number, &default))?;
+                }
+            }
             Ok(())
         };
         if let Err(error) = reset() {
-            log::warn!("cannot reset Python's handler of SIGINT: {error}");
+            log::warn!("cannot reset Python's handlers of signals: {error}");
         }
     });
 }

@@ -17,6 +17,7 @@ use crate::py::fork::{self, Fork};
 use crate::py::hooks::{self, Moment, Settings};
 use crate::py::loader::{self, LoadError};
 use crate::py::settings_file::{self, Objects};
+use crate::py::signals;
 use crate::sys;
 
 /// Settings as they were read.
@@ -215,7 +216,9 @@ impl Site {
 
 impl Crew for Site {
     fn starting(&mut self) -> Result<(), String> {
-        hooks::moment(Moment::Starting)
+        let started = hooks::moment(Moment::Starting);
+        signals::forget_pythons_handlers();
+        started
     }
 
     fn ready(&mut self, descriptors: &[i32]) -> Result<(), String> {

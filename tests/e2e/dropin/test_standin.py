@@ -201,6 +201,8 @@ def test_a_real_wrapper_works(serve: Callable[..., Server], package: str) -> Non
     apps = Path(__file__).parent / "apps"
     env = {
         "PYTHONPATH": str(apps),
+        "DD_TRACE_ENABLED": "false",
+        "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
         "NEW_RELIC_DEVELOPER_MODE": "true",
         "OTEL_TRACES_EXPORTER": "none",
         "OTEL_METRICS_EXPORTER": "none",
@@ -223,9 +225,9 @@ def paths(**env: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("tool", ["poetry", "uv"])
 def test_runners_of_projects_work(serve: Callable[..., Server], tool: str) -> None:
-    found = shutil.which(tool)
+    found = shutil.which(tool, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if not found:
-        pytest.skip(f"{tool} is not on this machine")
+        pytest.skip(f"{tool} is not installed; it only sets PATH and executes, as uv does")
     words = [found, "run", "--no-project", "--python", sys.executable] if tool == "uv" else [found, "run"]
     with serve("visited", program=[*words, console_script()], env=paths()) as server:
         assert server.get("/").text == "hello"
@@ -292,6 +294,16 @@ def test_doctor_says_what_is_refused_and_the_way_out(run: Callable[..., Ran]) ->
     assert "refused    worker_class = 'gevent'" in ran.out and "worker_class = 'gthread'" in ran.out
     assert "refused    certfile = 'x.pem'" in ran.out and "NGINX" in ran.out
     assert "It will not run" in ran.out
+
+
+def test_a_worker_class_of_ones_own_is_refused_by_name(run: Callable[..., Ran]) -> None:
+    text = (
+        "from gunicorn.workers.sync import SyncWorker\n"
+        "class PrometheusWorker(SyncWorker):\n    def init_process(self):\n        super().init_process()\n"
+        "worker_class = PrometheusWorker\n"
+    )
+    ran = run("hello", "-c", "mine.py", files={"mine.py": text})
+    ran.expect(1, "mine.py:5", "'__config__.PrometheusWorker (overrides init_process)'", "supported: sync, gthread")
 
 
 def test_check_explains_where_every_setting_comes_from(run: Callable[..., Ran]) -> None:
