@@ -16,7 +16,7 @@ use super::deputy::Standby;
 use super::exchange::{self, Post};
 use super::helm::{self, Found};
 use super::reactor::{self, Duty, Reactor, Turn};
-use crate::app::{App, Caller};
+use crate::app::{App, Caller, Notices};
 use crate::ipc::Watched;
 use crate::sys::Monotonic;
 
@@ -135,7 +135,9 @@ impl<A: App> Leader<'_, A> {
                 Ok(back) => back,
                 Err(left) => return Batch::Left(left),
             };
-            let mut turn = self.hear(&mut reactor, caller, now);
+            // Handlers of signals run while the application does; here it is enough to see what they have posted.
+            let posted = if self.hears_signals { self.bridge.shared.app.posted() } else { Notices::default() };
+            let mut turn = reactor.obey(posted, now);
             if count > 1 && turn == Turn::GoOn && now > *looked_at.get_or_insert(now) + LONG_BATCH {
                 looked_at = Some(now);
                 turn = reactor.read_orders(now).map_or(Turn::GoOn, Turn::Leave);

@@ -18,6 +18,9 @@ use crate::logging;
 impl<A: App> Reactor<A> {
     /// Obeys what signal handlers posted.
     pub(super) fn obey(&mut self, notices: Notices, now: Instant) -> Turn {
+        if notices.is_empty() {
+            return Turn::GoOn;
+        }
         if notices.has(Notice::Abort) {
             return Turn::Leave(Ended::Aborted);
         }
