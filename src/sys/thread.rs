@@ -6,11 +6,31 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::pthread::pthread_self;
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
 /// The clock of a thread's processor time, readable by every thread of the process while that thread lives.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadClock(libc::clockid_t);
+
+/// What a thread has used of the machine since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadUsage {
+    /// Processor time.
+    pub computed: Duration,
+    /// How often it has given the processor away to wait for something; not counted: when it was taken away.
+    pub waits: u64,
+}
+
+/// The calling thread's usage. Errors: as getrusage(2).
+pub fn thread_usage() -> io::Result<ThreadUsage> {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+    let micros = [usage.user_time(), usage.system_time()].map(|time| time.tv_sec() * 1_000_000 + time.tv_usec());
+    Ok(ThreadUsage {
+        computed: Duration::from_micros(micros.iter().sum::<i64>().unsigned_abs()),
+        waits: usage.voluntary_context_switches().unsigned_abs(),
+    })
+}
 
 /// The calling thread, as the kernel numbers threads.
 pub fn thread_id() -> i32 {
@@ -84,6 +104,15 @@ mod tests {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
         assert!(clock.now().unwrap() > before);
+    }
+
+    #[test]
+    fn a_thread_that_waits_is_told_from_one_that_computes() {
+        let before = thread_usage().unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+        let after = thread_usage().unwrap();
+        assert!(after.waits > before.waits);
+        assert!(after.computed >= before.computed);
     }
 
     #[test]

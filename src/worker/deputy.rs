@@ -20,7 +20,7 @@ use super::{Ended, threads};
 use crate::app::{App, Notice};
 use crate::config::Config;
 use crate::ipc::Watched;
-use crate::sys::{self, Monotonic};
+use crate::sys::{self, Monotonic, ThreadUsage};
 use crate::{exit, logging};
 
 /// How long the leader may be in the application before the deputy relieves it.
@@ -30,8 +30,18 @@ pub(super) const THRESHOLD: Duration = Duration::from_micros(500);
 const FAST_CALLS: u32 = 2000;
 const FAST_TIME: Duration = Duration::from_secs(2);
 
+/// A batch of so many calls is worth a look at the thread's usage.
+const LARGE_BATCH: usize = 4;
+
 /// Once the worker has been told to leave at once, a request gets so long to end; then the process ends around it.
 const QUIT_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How a call was, by [`THRESHOLD`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Short,
+    Long,
+}
 
 /// What the leader knows of its deputy.
 pub(super) struct Standby<A: App> {
@@ -44,6 +54,8 @@ pub(super) struct Standby<A: App> {
     armed_at: Option<Monotonic>,
     fast_calls: u32,
     fast_since: Option<Monotonic>,
+    /// Of the leader's thread, before the first call of the batch; `None`: nobody has looked.
+    usage: Option<ThreadUsage>,
     _app: std::marker::PhantomData<fn() -> A>,
 }
 
@@ -65,6 +77,7 @@ impl<A: App> Standby<A> {
             armed_at: None,
             fast_calls: 0,
             fast_since: None,
+            usage: None,
             _app: std::marker::PhantomData,
         }
     }
@@ -82,12 +95,36 @@ impl<A: App> Standby<A> {
         }
     }
 
+    /// So many calls follow one another from now on.
+    pub(super) fn begin_batch(&mut self, count: usize) {
+        // A look is a system call, so only where many calls share it. Alone, each long call counts as one.
+        let looks = self.may_leave && count >= LARGE_BATCH;
+        self.usage = if looks { sys::thread_usage().ok() } else { None };
+    }
+
+    /// What a call that has just ended was. Asked on its thread before that does anything else.
+    pub(super) fn judge(&self, called: Monotonic, ended: Monotonic) -> Call {
+        if !self.may_leave || ended < called.after(THRESHOLD) {
+            return Call::Short;
+        }
+        // A thread that has neither waited nor computed for so long was kept off its processor by others. A deputy would
+        // not have got on any better, and where the machine is full it would never leave.
+        match (self.usage, sys::thread_usage()) {
+            (Some(before), Ok(after))
+                if after.waits == before.waits && after.computed.saturating_sub(before.computed) < THRESHOLD =>
+            {
+                Call::Short
+            }
+            _ => Call::Long,
+        }
+    }
+
     /// A call has ended: the deputy leaves or comes back, as calls are.
-    pub(super) fn note(&mut self, bridge: &Arc<Bridge<A>>, called: Monotonic, ended: Monotonic) {
+    pub(super) fn note(&mut self, bridge: &Arc<Bridge<A>>, call: Call, called: Monotonic, ended: Monotonic) {
         if !self.may_leave {
             return;
         }
-        if ended >= called.after(THRESHOLD) {
+        if call == Call::Long {
             self.fast_calls = 0;
             self.fast_since = None;
             if !self.is_there
