@@ -106,6 +106,7 @@ bench: $(STAMPS)/wheel $(STAMPS)/libpython
 	$(BIN)/python benches/bench.py
 	$(BIN)/python benches/mixed.py
 	$(BIN)/python benches/slow_clients.py
+	$(BIN)/python benches/memory.py
 
 instructions: $(STAMPS)/wheel
 	$(BIN)/python benches/instructions.py
