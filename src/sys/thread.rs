@@ -93,6 +93,7 @@ pub fn release_signals() {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods)] // A thread that sleeps is what is looked at.
     use super::*;
 
     #[test]
