@@ -30,7 +30,7 @@ pub(super) const THRESHOLD: Duration = Duration::from_micros(500);
 const FAST_CALLS: u32 = 2000;
 const FAST_TIME: Duration = Duration::from_secs(2);
 
-/// A batch of so many calls is worth a look at the thread's usage.
+/// A batch of so many calls is worth a look at the thread's usage, whoever is there.
 const LARGE_BATCH: usize = 4;
 
 /// Once the worker has been told to leave at once, a request gets so long to end; then the process ends around it.
@@ -97,8 +97,9 @@ impl<A: App> Standby<A> {
 
     /// So many calls follow one another from now on.
     pub(super) fn begin_batch(&mut self, count: usize) {
-        // A look is a system call, so only where many calls share it. Alone, each long call counts as one.
-        let looks = self.may_leave && count >= LARGE_BATCH;
+        // A look is a system call. Where there is a deputy to get rid of it is worth that; else only where many calls share
+        // it, and alone each long call counts as one.
+        let looks = self.may_leave && (self.is_there || count >= LARGE_BATCH);
         self.usage = if looks { sys::thread_usage().ok() } else { None };
     }
 
