@@ -113,7 +113,7 @@ instructions: $(STAMPS)/wheel
 
 charts: $(STAMPS)/venv
 	$(BIN)/pip install --quiet "matplotlib>=3.10,<4"
-	$(BIN)/python benches/charts.py "$$(ls -t .bench/results/2*.json | head -n 1)" docs/performance
+	$(BIN)/python benches/charts.py .bench/results docs
 
 soak: $(STAMPS)/wheel $(STAMPS)/tools
 	$(BIN)/python benches/soak.py
