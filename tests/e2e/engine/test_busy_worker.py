@@ -36,6 +36,8 @@ def busy(request, serve):
                     wire.send(pipelined)
                     for _ in range(100):
                         assert wire.response().status == 200
+            # Where these took two seconds the deputy has left, and the first long call goes without one, as it may.
+            assert server.get("/sleep?0.01").status == 200
         return server
 
     servers = []
