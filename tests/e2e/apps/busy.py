@@ -50,8 +50,8 @@ def answer(path, query, environ):
         # In C, without a look at signals, and with the interpreter's lock held.
         collections.deque(itertools.repeat(0), maxlen=0)
     elif path == "/occupy":
-        # The same, for some seconds and on another thread than the one that answers.
-        threading.Thread(target=collections.deque, args=(itertools.repeat(0, 300_000_000), 0)).start()
+        # The same, for some seconds and on another thread than the one that answers; not before it has answered.
+        threading.Timer(0.2, collections.deque, (itertools.repeat(0, 300_000_000), 0)).start()
     elif path == "/react":
         try:
             compute(float(query))
