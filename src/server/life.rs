@@ -104,8 +104,13 @@ fn boot(born: Born, hooked: Hooked) -> Result<Setup<Wsgi>, i32> {
         let _ = ipc.tell(word);
         code
     };
-    let broken =
-        |text: String| fail(exit::BOOT, FromWorker::BootFailed, &format!("Exception in worker process\n{text}"));
+    let broken = |text: String| {
+        if signals::is_leaving() {
+            // Our own handler's exception, which ends a boot wherever it is.
+            return exit::OK;
+        }
+        fail(exit::BOOT, FromWorker::BootFailed, &format!("Exception in worker process\n{text}"))
+    };
     let wake = installed.map_err(broken)?;
     let loggers = hooks::snapshot().map_err(broken)?;
     let wanted = wanted(&config).ok_or_else(|| broken("No application module specified.".to_owned()))?;
@@ -120,7 +125,7 @@ fn boot(born: Born, hooked: Hooked) -> Result<Setup<Wsgi>, i32> {
         Err(LoadError::Raised(text)) => return Err(broken(text)),
     };
     if let Err(text) = hooks::post_worker_init(&application) {
-        return Err(if signals::is_leaving() { exit::OK } else { broken(text) });
+        return Err(broken(text));
     }
     if config.reload {
         hooks::watch_files().map_err(broken)?;
