@@ -15,13 +15,14 @@ SOURCES := $(shell find src python -type f -not -name '*.pyc' -not -name '*.so')
 # The interpreter that everything is built for: the virtual environment's, so that wheel and binary agree.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: help run test test-rust test-e2e test-pythons bench instructions charts soak fuzz lint format wheel binary docs clean
+.PHONY: help run test test-rust test-e2e test-pythons test-debug bench instructions charts soak fuzz lint format wheel binary docs clean
 
 help:
 	@echo "make run           serve examples/bookshop on http://127.0.0.1:$(PORT)/"
 	@echo "make test          run every test"
 	@echo "make lint          formatting and lints"
 	@echo "make test-pythons  build and smoke-test the wheel on every CPython from 3.10 up on this machine"
+	@echo "make test-debug    the WSGI tests on a debug build of CPython, which counts references"
 	@echo "make bench         compare with other servers"
 	@echo "make instructions  count a request's instructions; make charts draws the last bench for docs/performance.md"
 	@echo "make soak          ten million requests, every answer compared; some minutes"
@@ -101,6 +102,22 @@ test-e2e: $(STAMPS)/wheel $(STAMPS)/tools $(STAMPS)/nginx target/release/indrik
 test-pythons: $(STAMPS)/venv
 	$(BIN)/python tests/pythons.py
 
+# A debug build of CPython counts every reference and fills freed memory with rubbish.
+DEBUG_PYTHON ?= python3.11-dbg
+test-debug: $(STAMPS)/tools
+	@command -v $(DEBUG_PYTHON) >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+	  && apt-get install -y -qq python3.11-dbg python3.11-venv >/dev/null; } \
+	|| { echo "make: a debug build of CPython is needed: DEBUG_PYTHON=/path/to/it" >&2; exit 1; }
+	$(DEBUG_PYTHON) -m venv .venv-debug
+	.venv-debug/bin/pip install --quiet "maturin>=1.9,<2"
+	PYO3_PYTHON=$(CURDIR)/.venv-debug/bin/python CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	  .venv-debug/bin/maturin build --quiet --release --locked --interpreter .venv-debug/bin/python \
+	  --target-dir target/debug-python --out target/debug-python/wheels
+	.venv-debug/bin/pip install --quiet --force-reinstall --no-deps target/debug-python/wheels/indrik-*.whl
+	INDRIK_PROGRAM="$(CURDIR)/.venv-debug/bin/python -m indrik" \
+	  $(BIN)/python -m pytest -n 2 tests/e2e/wsgi tests/e2e/test_input.py tests/e2e/test_bodies.py
+
 bench: $(STAMPS)/wheel $(STAMPS)/libpython
 	cargo build --quiet --release --locked --example transport
 	$(BIN)/python benches/bench.py
@@ -139,4 +156,4 @@ docs: $(STAMPS)/libpython
 	INDRIK_BLESS=1 cargo test --quiet --locked --test settings_doc
 
 clean:
-	rm -rf target $(VENV) .bench $(BOOKSHOP)/var
+	rm -rf target $(VENV) .venv-debug .bench $(BOOKSHOP)/var

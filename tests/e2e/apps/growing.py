@@ -15,13 +15,17 @@ def application(environ, start_response):
 
 
 def measure(environ, start_response):
-    """`objects`: of the collector; `blocks`: of the allocator; `resident`: bytes; `kinds`: objects of each type."""
+    """`objects`: of the collector; `blocks`: of the allocator; `resident`: bytes; `kinds`: objects of each type;
+    `references`: to all objects, where the interpreter counts them."""
     gc.collect()
     found = gc.get_objects()
     kinds = collections.Counter(f"{type(item).__module__}.{type(item).__qualname__}" for item in found)
     with open("/proc/self/statm") as statm:
         resident = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     seen = {"objects": len(found), "blocks": sys.getallocatedblocks(), "resident": resident, "kinds": kinds}
+    # A debug build of CPython has it.
+    count = getattr(sys, "gettotalrefcount", lambda: 0)
+    seen["references"] = count()
     body = json.dumps(seen).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]

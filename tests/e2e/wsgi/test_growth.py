@@ -99,4 +99,5 @@ def expect_no_growth(serve, settings, kinds, clients):
         grown = {name: count for name, count in grown.items() if count > 20}
         assert after["objects"] - before["objects"] < MOST_OBJECTS, grown
         assert after["blocks"] - before["blocks"] < MOST_BLOCKS, grown
+        assert after["references"] - before["references"] < REQUESTS // 20, grown
         assert after["resident"] - before["resident"] < MOST_BYTES, grown
