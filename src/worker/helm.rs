@@ -227,9 +227,11 @@ impl<R> Helm<R> {
     }
 
     /// Waits until the deputy has given the reactor back. Called detached, after [`Found::Wait`] and a call of the deputy.
+    ///
+    /// [`Found::Wait`] again: an alarm has gone off in between and the deputy has taken it once more, knowing nothing of us.
     pub(super) fn wait(&self, ticket: Ticket) -> Found<R> {
         let mut state = self.lock();
-        while matches!(state.watch, Watch::StandingIn | Watch::Recalled) {
+        while state.watch == Watch::Recalled {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         drop(state);
@@ -569,6 +571,22 @@ mod tests {
         assert_eq!(must_set_alarm, MustSetAlarm(false));
         helm.end();
         assert!(matches!(helm.take_up(ticket), Found::Over));
+    }
+
+    #[test]
+    fn a_leader_that_wakes_too_late_recalls_the_reactor_again() {
+        let helm = Helm::leading();
+        let (ticket, _) = helm.lay_down(7_u8, Events::Handled, Monotonic(1));
+        assert!(matches!(helm.relieve(Monotonic(1)), Woken::Reactor(7)));
+        assert!(matches!(helm.take_up(ticket), Found::Wait));
+        // An alarm from before goes off while the leader is still asleep.
+        helm.give_back(7);
+        assert!(matches!(helm.relieve(Monotonic(1)), Woken::Reactor(7)));
+        assert!(!helm.is_recalled());
+        assert!(matches!(helm.wait(ticket), Found::Wait));
+        assert!(helm.is_recalled());
+        helm.give_back(7);
+        assert!(matches!(helm.wait(ticket), Found::Reactor(7)));
     }
 
     #[test]
