@@ -38,8 +38,7 @@ pub use socket::{
 };
 pub use spool::{is_tmpfs, unlinked_file};
 pub use thread::{
-    ThreadClock, ThreadUsage, hold_signals, release_signals, signal_thread, thread_clock, thread_id, thread_usage,
-    with_signals_blocked,
+    ThreadClock, hold_signals, release_signals, signal_thread, thread_clock, thread_id, with_signals_blocked,
 };
 pub use timer::Alarm;
 pub use title::set_title;

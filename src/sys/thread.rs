@@ -6,31 +6,11 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::pthread::pthread_self;
-use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
 /// The clock of a thread's processor time, readable by every thread of the process while that thread lives.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadClock(libc::clockid_t);
-
-/// What a thread has used of the machine since it began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ThreadUsage {
-    /// Processor time.
-    pub computed: Duration,
-    /// How often it has given the processor away to wait for something; not counted: when it was taken away.
-    pub waits: u64,
-}
-
-/// The calling thread's usage. Errors: as getrusage(2).
-pub fn thread_usage() -> io::Result<ThreadUsage> {
-    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
-    let micros = [usage.user_time(), usage.system_time()].map(|time| time.tv_sec() * 1_000_000 + time.tv_usec());
-    Ok(ThreadUsage {
-        computed: Duration::from_micros(micros.iter().sum::<i64>().unsigned_abs()),
-        waits: usage.voluntary_context_switches().unsigned_abs(),
-    })
-}
 
 /// The calling thread, as the kernel numbers threads.
 pub fn thread_id() -> i32 {
@@ -93,7 +73,6 @@ pub fn release_signals() {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods)] // A thread that sleeps is what is looked at.
     use super::*;
 
     #[test]
@@ -105,16 +84,6 @@ mod tests {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
         assert!(clock.now().unwrap() > before);
-    }
-
-    #[test]
-    fn a_thread_that_waits_is_told_from_one_that_computes() {
-        let before = thread_usage().unwrap();
-        let (_sender, nobody) = std::sync::mpsc::channel::<()>();
-        assert!(nobody.recv_timeout(Duration::from_millis(1)).is_err());
-        let after = thread_usage().unwrap();
-        assert!(after.waits > before.waits);
-        assert!(after.computed >= before.computed);
     }
 
     #[test]

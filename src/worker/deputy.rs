@@ -15,47 +15,29 @@ use mio::Events;
 
 use super::bridge::Bridge;
 use super::helm::{MustSetAlarm, Woken};
+use super::presence::{Change, Presence};
 use super::reactor::{self, Duty, Reactor, Turn};
 use super::{Ended, threads};
 use crate::app::{App, Notice};
 use crate::config::Config;
 use crate::ipc::Watched;
-use crate::sys::{self, Monotonic, ThreadUsage};
+use crate::sys::{self, Monotonic};
 use crate::{exit, logging};
 
 /// How long the leader may be in the application before the deputy relieves it.
 pub(super) const THRESHOLD: Duration = Duration::from_micros(500);
 
-/// After so many short calls in a row, in no less than [`FAST_TIME`], the deputy of a single application thread leaves.
-const FAST_CALLS: u32 = 2000;
-const FAST_TIME: Duration = Duration::from_secs(2);
-
-/// A batch of so many calls is worth a look at the thread's usage, whoever is there.
-const LARGE_BATCH: usize = 4;
-
 /// Once the worker has been told to leave at once, a request gets so long to end; then the process ends around it.
 const QUIT_PATIENCE: Duration = Duration::from_millis(500);
-
-/// How a call was, by [`THRESHOLD`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
-    Short,
-    Long,
-}
 
 /// What the leader knows of its deputy.
 pub(super) struct Standby<A: App> {
     /// Told to leave when set. A deputy that comes later has another.
     dismissed: Arc<AtomicBool>,
-    is_there: bool,
-    /// May it leave at all?
-    may_leave: bool,
+    /// Whether it is worth its while; `None`: it stays.
+    presence: Option<Presence>,
     /// When the alarm was put off last.
     armed_at: Option<Monotonic>,
-    fast_calls: u32,
-    fast_since: Option<Monotonic>,
-    /// Of the leader's thread, before the first call of the batch; `None`: nobody has looked.
-    usage: Option<ThreadUsage>,
     _app: std::marker::PhantomData<fn() -> A>,
 }
 
@@ -63,7 +45,7 @@ impl<A: App> Standby<A> {
     /// Starts the deputy of the only application thread. Errors: the thread cannot be started.
     pub(super) fn appoint(bridge: Arc<Bridge<A>>) -> Result<Self, String> {
         let mut standby = Self::permanent();
-        standby.may_leave = is_dispensable(&bridge.shared.config);
+        standby.presence = is_dispensable(&bridge.shared.config).then(Presence::new);
         standby.start(&bridge).map_err(|error| format!("cannot start the deputy's thread: {error}"))?;
         Ok(standby)
     }
@@ -72,19 +54,15 @@ impl<A: App> Standby<A> {
     pub(super) fn permanent() -> Self {
         Self {
             dismissed: Arc::new(AtomicBool::new(false)),
-            is_there: true,
-            may_leave: false,
+            presence: None,
             armed_at: None,
-            fast_calls: 0,
-            fast_since: None,
-            usage: None,
             _app: std::marker::PhantomData,
         }
     }
 
     /// Is there a deputy that may give up on the call that is about to begin?
     pub(super) fn watches(&self) -> Watched {
-        if self.is_there { Watched::Yes } else { Watched::No }
+        if self.presence.as_ref().is_none_or(Presence::is_there) { Watched::Yes } else { Watched::No }
     }
 
     /// The leader calls the application at `now` and has laid the reactor down: puts the alarm off, if it is time to.
@@ -95,62 +73,24 @@ impl<A: App> Standby<A> {
         }
     }
 
-    /// So many calls follow one another from now on.
-    pub(super) fn begin_batch(&mut self, count: usize) {
-        // A look is a system call. Where there is a deputy to get rid of it is worth that; else only where many calls share
-        // it, and alone each long call counts as one.
-        let looks = self.may_leave && (self.is_there || count >= LARGE_BATCH);
-        self.usage = if looks { sys::thread_usage().ok() } else { None };
-    }
-
-    /// What a call that has just ended was. Asked on its thread before that does anything else.
-    pub(super) fn judge(&self, called: Monotonic, ended: Monotonic) -> Call {
-        if !self.may_leave || ended < called.after(THRESHOLD) {
-            return Call::Short;
-        }
-        // A thread that has neither waited nor computed for so long was kept off its processor by others. A deputy would
-        // not have got on any better, and where the machine is full it would never leave.
-        match (self.usage, sys::thread_usage()) {
-            (Some(before), Ok(after))
-                if after.waits == before.waits && after.computed.saturating_sub(before.computed) < THRESHOLD =>
-            {
-                Call::Short
+    /// A call has ended: the deputy leaves or comes, as calls are.
+    pub(super) fn note(&mut self, bridge: &Arc<Bridge<A>>, called: Monotonic, ended: Monotonic) {
+        match self.presence.as_mut().and_then(|presence| presence.note(called, ended)) {
+            None => {}
+            Some(Change::Leave) => {
+                self.dismissed.store(true, Relaxed);
+                bridge.alarm.set(Duration::ZERO);
             }
-            _ => Call::Long,
-        }
-    }
-
-    /// A call has ended: the deputy leaves or comes back, as calls are.
-    pub(super) fn note(&mut self, bridge: &Arc<Bridge<A>>, call: Call, called: Monotonic, ended: Monotonic) {
-        if !self.may_leave {
-            return;
-        }
-        if call == Call::Long {
-            self.fast_calls = 0;
-            self.fast_since = None;
-            if !self.is_there
-                && let Err(error) = self.start(bridge)
-            {
-                log::warn!("cannot start the deputy's thread: {error}; a long request holds up the others");
+            Some(Change::Come) => {
+                if let Err(error) = self.start(bridge) {
+                    log::warn!("cannot start the deputy's thread: {error}; a long request holds up the others");
+                }
             }
-            return;
-        }
-        self.fast_calls = self.fast_calls.saturating_add(1);
-        if self.is_there
-            && self.fast_calls >= FAST_CALLS
-            && ended >= self.fast_since.get_or_insert(called).after(FAST_TIME)
-        {
-            self.is_there = false;
-            self.dismissed.store(true, Relaxed);
-            bridge.alarm.set(Duration::ZERO);
-        } else if self.fast_since.is_none() {
-            self.fast_since = Some(called);
         }
     }
 
     fn start(&mut self, bridge: &Arc<Bridge<A>>) -> std::io::Result<()> {
         self.dismissed = spawn(bridge.clone(), None)?;
-        self.is_there = true;
         self.armed_at = None;
         Ok(())
     }

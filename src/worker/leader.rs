@@ -127,7 +127,6 @@ impl<A: App> Leader<'_, A> {
     /// Runs what is ready now; what gets ready meanwhile (pipelined requests) waits for the next round.
     fn run_requests(&mut self, mut reactor: Box<Reactor<A>>, caller: &mut dyn Caller<A>) -> Batch<A> {
         let count = reactor.ready_count();
-        self.standby.begin_batch(count);
         let mut looked_at = None;
         for _ in 0..count {
             let Some(job) = reactor.next_request() else { break };
@@ -173,22 +172,20 @@ impl<A: App> Leader<'_, A> {
             }
             let ended = exchange::run(token, &mut connection, caller, shared, self.post, now, called);
             let back = shared.epoch.monotonic(ended);
-            let call = self.standby.judge(called, back);
             reactor.give_back(token, connection, ended);
-            self.standby.note(self.bridge, call, called, back);
+            self.standby.note(self.bridge, called, back);
             return Ok((reactor, ended));
         }
         let (ticket, must_set_alarm) = self.bridge.helm.lay_down(reactor, helm::Events::Handled, called);
         self.standby.put_off(self.bridge, must_set_alarm, called);
         let ended = exchange::run(token, &mut connection, caller, shared, self.post, now, called);
         let back = shared.epoch.monotonic(ended);
-        let call = self.standby.judge(called, back);
         match self.bridge.take_up(ticket, caller) {
             Found::Reactor(mut reactor) => {
                 let now = if back > called.after(LONG_BATCH) { Instant::now() } else { ended };
                 reactor.set_duty(Duty::Leading);
                 reactor.give_back(token, connection, now);
-                self.standby.note(self.bridge, call, called, back);
+                self.standby.note(self.bridge, called, back);
                 match reactor.take_ended() {
                     Some(ended) => Err(Left::Worker(Ok(ended), Some(reactor))),
                     None => Ok((reactor, now)),

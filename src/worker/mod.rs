@@ -27,6 +27,7 @@ mod overdue;
 mod pace;
 mod parcel;
 mod passing;
+mod presence;
 mod reactor;
 mod receiving;
 mod running;
