@@ -22,7 +22,7 @@ help:
 	@echo "make test          run every test"
 	@echo "make lint          formatting and lints"
 	@echo "make test-pythons  build and smoke-test the wheel on every CPython from 3.10 up on this machine"
-	@echo "make test-debug    the WSGI tests on a debug build of CPython, which counts references"
+	@echo "make test-debug    growth and PEP 3333 on a debug build of CPython, which counts references"
 	@echo "make bench         compare with other servers"
 	@echo "make instructions  count a request's instructions; make charts draws the last bench for docs/performance.md"
 	@echo "make soak          ten million requests, every answer compared; some minutes"
@@ -116,7 +116,7 @@ test-debug: $(STAMPS)/tools
 	  --target-dir target/debug-python --out target/debug-python/wheels
 	.venv-debug/bin/pip install --quiet --force-reinstall --no-deps target/debug-python/wheels/indrik-*.whl
 	INDRIK_PROGRAM="$(CURDIR)/.venv-debug/bin/python -m indrik" \
-	  $(BIN)/python -m pytest -n 2 tests/e2e/wsgi tests/e2e/test_input.py tests/e2e/test_bodies.py
+	  $(BIN)/python -m pytest -n 2 tests/e2e/wsgi/test_growth.py tests/e2e/wsgi/test_statements.py
 
 bench: $(STAMPS)/wheel $(STAMPS)/libpython
 	cargo build --quiet --release --locked --example transport
