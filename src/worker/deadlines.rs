@@ -2,12 +2,16 @@
 //!
 //! Deadlines mostly move away (each request renews them), so the heap is told only when one comes nearer: an entry that
 //! comes up too early is put back at its present deadline. That costs a push per connection and timeout, not per request.
+//! Entries of connections that have gone stay until their moment, or until they are most of all.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use mio::Token;
+
+/// So many entries are not worth a look.
+const FEW: usize = 1024;
 
 /// The moments at which connections must be looked at.
 #[derive(Debug, Default)]
@@ -19,6 +23,16 @@ impl Deadlines {
     /// Looks at `token` when `at` has come. O(log n).
     pub(super) fn arm(&mut self, token: Token, at: Instant) {
         self.heap.push(Reverse((at, token.0)));
+    }
+
+    /// Are most entries those of connections that have gone? `open`: how many have not.
+    pub(super) fn are_mostly_stale(&self, open: usize) -> bool {
+        self.heap.len() > FEW + 4 * open
+    }
+
+    /// Forgets all entries but these.
+    pub(super) fn keep(&mut self, armed: impl Iterator<Item = (Token, Instant)>) {
+        self.heap = armed.map(|(token, at)| Reverse((at, token.0))).collect();
     }
 
     /// The next moment.

@@ -150,6 +150,15 @@ impl<A: App> Slots<A> {
         }
     }
 
+    /// When the timer looks at which connection, here or away.
+    pub(super) fn all_armed(&self) -> impl Iterator<Item = (Token, Instant)> {
+        self.slots.iter().enumerate().filter_map(move |(index, slot)| {
+            let is_open = !matches!(slot.place, Place::Free);
+            let token = Token((index + self.first_token) | slot.used << INDEX_BITS);
+            slot.armed.filter(|_| is_open).map(|at| (token, at))
+        })
+    }
+
     /// All connections that are here, and their deadlines.
     pub(super) fn all_here(&self) -> impl Iterator<Item = (Token, &Connection<A>, Option<Instant>)> {
         self.slots.iter().enumerate().filter_map(move |(index, slot)| match &slot.place {

@@ -24,6 +24,9 @@ impl<A: App> Reactor<A> {
         {
             slot.armed = Some(at);
             self.deadlines.arm(token, at);
+            if self.deadlines.are_mostly_stale(self.slots.count()) {
+                self.deadlines.keep(self.slots.all_armed());
+            }
         }
     }
 
