@@ -1,11 +1,19 @@
 //! The master: owns the listeners and the pid file, forks workers and looks after them. Never runs the application.
 //!
-//! [`supervisor`] decides and is pure; [`run`] obeys it and owns sockets, pids and the clock; [`pidfile`] is the file
-//! that init scripts read, [`hung`] the last look at a worker that is silent. What the master needs of rooms it may not see comes in as [`Crew`].
+//! [`supervisor`] decides and is pure; [`run`] obeys it and owns sockets, pids and the clock, with [`binding`] for the
+//! listeners, [`workers`] for the ends of the ipc sockets, [`reload`] for a HUP and [`signals`] for their numbers;
+//! [`pidfile`] is the file that init scripts read, [`hung`] the last look at a worker that is silent. What the master needs
+//! of rooms it may not see comes in as [`Crew`].
 
+mod binding;
+mod crew;
 mod hung;
 pub mod pidfile;
+mod reload;
 mod run;
+mod signals;
 pub mod supervisor;
+mod workers;
 
-pub use run::{Born, Crew, Ended, Forked, run};
+pub use crew::{Born, Crew, Ended, Forked};
+pub use run::run;

@@ -1,0 +1,78 @@
+//! What the master asks of rooms that it may not see, and what it gives to the processes that it forks.
+
+use std::io;
+use std::sync::Arc;
+
+use super::supervisor::Berth;
+use crate::config::Config;
+use crate::ipc::{Siblings, WorkerEnd, WorkerLine};
+use crate::net::Listener;
+
+/// What the master asks of rooms that it may not see.
+pub trait Crew {
+    /// The master is about to listen. Errors: the program ends; the text says why.
+    fn starting(&mut self) -> Result<(), String>;
+
+    /// It listens at these descriptors, and has forked nobody. Errors: the program ends; the text says why.
+    fn ready(&mut self, descriptors: &[i32]) -> Result<(), String>;
+
+    /// A worker with these settings is about to be forked. Called with signals as they are.
+    fn before_fork(&mut self, config: &Arc<Config>);
+
+    /// Forks. Called with signals blocked. Errors: as fork(2).
+    fn fork(&mut self) -> io::Result<Forked>;
+
+    /// A worker has ended, and what is said of it has been logged.
+    fn ended(&mut self, pid: i32);
+
+    /// Somebody has asked for another number of workers.
+    fn resized(&mut self, new: usize, old: usize);
+
+    /// Reads the settings again; there shall be `workers` now. Nothing has changed yet; on an error the text says what is
+    /// wrong.
+    fn reread(&mut self, workers: usize) -> Result<Arc<Config>, String>;
+
+    /// The settings that were read last are in force: applies what this process takes from them.
+    fn adopt(&mut self);
+
+    /// Opens the log files anew.
+    fn reopen_logs(&mut self);
+
+    /// Called about once a second.
+    fn tick(&mut self);
+}
+
+/// Which of the two processes this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forked {
+    /// The master; the child's pid.
+    Master(i32),
+    /// The new worker.
+    Worker,
+}
+
+/// What a new worker has of the master.
+#[derive(Debug)]
+pub struct Born {
+    /// Its place.
+    pub berth: Berth,
+    /// The settings of its generation.
+    pub config: Arc<Config>,
+    /// The master's listeners: this process's copies.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Its end of the ipc socket.
+    pub ipc: WorkerEnd,
+    /// Its line of the scoreboard.
+    pub line: WorkerLine,
+    /// The other workers; `None` where there are none to pass connections to.
+    pub siblings: Option<Siblings>,
+}
+
+/// How the loop ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// In the master: with this exit code.
+    Stopped(i32),
+    /// In a new worker: be that.
+    Born(Box<Born>),
+}

@@ -1,0 +1,96 @@
+//! What a reload does to the master itself: the settings are read again and what is new is bound; they become the master's
+//! own once a worker has booted with them.
+#![allow(clippy::disallowed_methods)] // Part of the loop, which reads the clock.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::binding::{announce, rebind};
+use super::pidfile::Pidfile;
+use super::run::Master;
+use super::supervisor::{Fact, Order, Plan};
+use crate::config::Config;
+use crate::net::Listener;
+
+/// How long a worker may take to boot.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// What the workers of one generation are made with.
+#[derive(Clone)]
+pub(super) struct Load {
+    pub(super) config: Arc<Config>,
+    pub(super) listeners: Vec<Arc<Listener>>,
+}
+
+impl Master<'_> {
+    /// Reads the settings and binds what is new. What the master itself takes from them waits for a worker that boots.
+    pub(super) fn reload(&mut self) -> Vec<Order> {
+        let reread = self.crew.reread(self.supervisor.target()).and_then(|config| {
+            let listeners = rebind(&config, &self.listeners())?;
+            Ok(Load { config, listeners })
+        });
+        match reread {
+            Ok(load) => {
+                let orders = self.supervisor.on(Fact::Reloaded(plan(&load.config)), Instant::now());
+                let generation = self.supervisor.generation();
+                // A master that is about to stop takes no new generation.
+                if let Entry::Vacant(place) = self.loads.entry(generation) {
+                    place.insert(load);
+                    self.candidate = Some(generation);
+                }
+                orders
+            }
+            Err(text) => {
+                log::error!("Reload failed, the old settings stay in force: {text}");
+                self.supervisor.on(Fact::ReloadFailed, Instant::now())
+            }
+        }
+    }
+
+    /// Once a reload can no longer be abandoned, its settings are the master's too. One that was leaves nothing behind.
+    pub(super) fn settle_reload(&mut self) {
+        if self.supervisor.is_reloading() {
+            return;
+        }
+        let current = self.supervisor.generation();
+        if let Some(candidate) = self.candidate.take()
+            && candidate == current
+            && let Some(load) = self.loads.get(&current).cloned()
+        {
+            self.crew.adopt();
+            let is_moved = self.loads.values().any(|other| other.config.bind != load.config.bind);
+            if is_moved {
+                announce(&load.listeners);
+            }
+            self.renew_pidfile(&load.config);
+        }
+        // Sockets that no load names any more close here; old workers hold their own copies until they have drained.
+        self.loads.retain(|generation, _| *generation == current);
+    }
+
+    fn renew_pidfile(&mut self, config: &Config) {
+        if self.pidfile.as_ref().map(Pidfile::path) == config.pidfile.as_deref() {
+            return;
+        }
+        match config.pidfile.as_deref().map(Pidfile::create).transpose() {
+            Ok(pidfile) => self.pidfile = pidfile,
+            Err(error) => log::error!("{error}; the old pid file stays"),
+        }
+    }
+
+    /// All sockets that some load names.
+    fn listeners(&self) -> Vec<Arc<Listener>> {
+        self.loads.values().flat_map(|load| &load.listeners).cloned().collect()
+    }
+}
+
+/// What the supervisor takes from settings.
+pub(super) fn plan(config: &Config) -> Plan {
+    Plan {
+        workers: config.workers,
+        timeout: config.timeout,
+        graceful_timeout: config.graceful_timeout,
+        boot_timeout: BOOT_TIMEOUT,
+    }
+}
