@@ -9,15 +9,18 @@ use std::time::{Duration, Instant};
 
 use indrik::exit;
 use indrik::master::supervisor::{
-    ABORT_LIMIT, Berth, BootFailure, Ended, Fact, Generation, Order, Pid, Plan, QUIT_HINT, QUIT_LIMIT, SIGABRT,
-    SIGKILL, SIGQUIT, Signal, Supervisor, Word,
+    ABORT_LIMIT, Berth, BootFailure, Ended, Fact, Generation, LastSight, Order, Pid, Plan, QUIT_HINT, QUIT_LIMIT,
+    SIGABRT, SIGKILL, SIGQUIT, Signal, Supervisor, Word,
 };
 
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 10_000;
 const STEPS: usize = 200;
 
 /// No plan grants more.
 const LONGEST_GRACE: Duration = Duration::from_secs(12);
+
+/// No plan serves on for longer once it shall stop.
+const LONGEST_DELAY: Duration = Duration::from_secs(9);
 
 /// Peace for longer than any pause, boot and drain together.
 const PEACE: Duration = Duration::from_secs(240);
@@ -143,6 +146,10 @@ struct World {
     kept_target: Option<usize>,
     forks_fail: bool,
     ever_booted: bool,
+    /// When the end begins, once it has been asked for.
+    leave_at: Option<Instant>,
+    /// The other master that USR2 has made.
+    upgrade: Option<Pid>,
     /// The exit code that is due, once the end has begun.
     due_code: Option<i32>,
     code: Option<i32>,
@@ -171,6 +178,8 @@ impl World {
             kept_target: None,
             forks_fail: false,
             ever_booted: false,
+            leave_at: None,
+            upgrade: None,
             due_code: None,
             code: None,
             dice,
@@ -196,7 +205,7 @@ impl World {
         self.stop();
     }
 
-    /// After long enough without trouble all is as wanted.
+    /// After long enough without trouble all is as wanted. Where lifetimes are short, some are always being replaced.
     fn rest(&mut self) {
         let end = self.now + PEACE;
         while self.now < end && self.code.is_none() {
@@ -205,17 +214,23 @@ impl World {
         if self.due_code.is_some() {
             return;
         }
+        let target = self.master.target();
+        let may_exceed = match self.plans[&self.master.generation()].max_lifetime {
+            Some(_) => (target / 10).max(1),
+            None => 0,
+        };
         assert!(!self.master.is_reloading(), "a reload without end");
-        assert_eq!(self.children.len(), self.master.target(), "not as many workers as wanted");
+        assert!(self.children.len() <= target + may_exceed, "more workers than wanted");
+        assert!(self.ready_count() >= target, "fewer workers than wanted");
         for (pid, child) in &self.children {
-            assert!(child.is_ready(), "{pid:?} is not ready");
+            assert!(may_exceed > 0 || child.is_ready(), "{pid:?} is not ready");
             assert_eq!(child.berth.generation, self.master.generation(), "{pid:?} is of another generation");
         }
     }
 
     /// A stop ends within `graceful_timeout` and the time the backstops take.
     fn stop(&mut self) {
-        let end = self.now + LONGEST_GRACE + QUIT_LIMIT + ABORT_LIMIT;
+        let end = self.now + LONGEST_DELAY + LONGEST_GRACE + QUIT_LIMIT + ABORT_LIMIT;
         if self.code.is_none() {
             let signal = self.dice.pick(&[Signal::Term, Signal::Term, Signal::Int, Signal::Quit]);
             self.tell(Fact::Signal(signal));
@@ -237,7 +252,13 @@ impl World {
             3 => self.now += self.dice.span(Duration::from_secs(100)),
             4 => self.forks_fail = self.dice.one_in(3),
             5..=8 => self.send_signal(),
-            9 => self.tell(Fact::Exited { pid: Pid(-1), ended: Ended::Code(1) }),
+            9 => self.bury(Pid(-1), Ended::Code(1)),
+            10 => self.weigh_somebody(),
+            11 => {
+                if let Some(pid) = self.upgrade.take() {
+                    self.bury(pid, Ended::Code(0));
+                }
+            }
             _ => {}
         }
     }
@@ -261,6 +282,17 @@ impl World {
         {
             (child.is_hung, child.next) = (true, None);
         }
+    }
+
+    fn weigh_somebody(&mut self) {
+        let memory = self.dice.below(300);
+        if let Some(pid) = self.somebody() {
+            self.tell(Fact::Weighed { pid, memory });
+        }
+    }
+
+    fn bury(&mut self, pid: Pid, ended: Ended) {
+        self.tell(Fact::Exited { pid, ended, last: LastSight::default() });
     }
 
     fn somebody(&mut self) -> Option<Pid> {
@@ -325,7 +357,7 @@ impl World {
                 self.tell(Fact::BootFailed { pid, failure });
             }
             Event::Retire => self.tell(Fact::Retiring { pid }),
-            Event::Exit(ended) => self.tell(Fact::Exited { pid, ended }),
+            Event::Exit(ended) => self.bury(pid, ended),
         }
     }
 
@@ -423,7 +455,7 @@ impl World {
                     self.miss_first_boot(code);
                 }
             }
-            Fact::Exited { pid, ended } => {
+            Fact::Exited { pid, ended, .. } => {
                 if let Some(child) = self.children.remove(pid)
                     && child.is_wanted()
                     && child.booted_at.is_none()
@@ -432,10 +464,23 @@ impl World {
                     self.miss_first_boot(code);
                 }
             }
-            Fact::Signal(Signal::Term | Signal::Int | Signal::Quit) => {
-                self.due_code.get_or_insert(exit::OK);
+            Fact::Signal(signal @ (Signal::Term | Signal::Int | Signal::Quit)) => {
+                let delay = self.plans[&self.master.generation()].shutdown_delay;
+                let is_first = self.due_code.is_none() && self.leave_at.is_none();
+                if *signal == Signal::Term && is_first && self.ever_booted && !delay.is_zero() {
+                    self.leave_at = Some(self.now + delay);
+                } else {
+                    self.due_code.get_or_insert(exit::OK);
+                }
             }
-            Fact::Started | Fact::Retiring { .. } | Fact::Beat { .. } | Fact::Signal(_) | Fact::Tick => {}
+            Fact::Tick => {
+                if self.leave_at.is_some_and(|at| at <= self.now) {
+                    self.due_code.get_or_insert(exit::OK);
+                }
+            }
+            Fact::Upgraded { pid } => self.upgrade = Some(*pid),
+            Fact::Started | Fact::Retiring { .. } | Fact::Beat { .. } | Fact::Weighed { .. } | Fact::Signal(_) => {}
+            Fact::UpgradeFailed | Fact::Promoted => {}
             Fact::Reloaded(plan) => {
                 if self.due_code.is_none() {
                     self.newest = Generation(self.newest.0 + 1);
@@ -468,6 +513,13 @@ impl World {
                 };
                 self.facts.push_back(fact);
             }
+            Order::Upgrade => {
+                assert_eq!(self.upgrade, None, "two new masters");
+                let pid = Pid(self.next_pid);
+                self.next_pid += 1;
+                let fact = if self.dice.one_in(3) { Fact::UpgradeFailed } else { Fact::Upgraded { pid } };
+                self.facts.push_back(fact);
+            }
             Order::ReopenLogs | Order::Log(..) => {}
             Order::Exit { code } => {
                 assert!(self.children.is_empty(), "an exit that leaves workers behind");
@@ -482,6 +534,7 @@ impl World {
         let plan = self.plans[&berth.generation];
         let used: BTreeSet<u16> = self.berths().map(|other| other.id.0).collect();
         assert_eq!(Some(berth.id.0), (0..).find(|id| !used.contains(id)), "not the lowest free id");
+        self.check_surge(berth);
         let fails = self.forks_fail && self.dice.one_in(2);
         if fails {
             self.facts.push_back(Fact::NotSpawned { berth, reason: "no memory".into() });
@@ -612,6 +665,18 @@ impl World {
         self.children.values().filter(|child| child.is_ready()).count()
     }
 
+    /// No more successors boot beside the workers that they replace than may at once. A trial is one more.
+    fn check_surge(&self, berth: Berth) {
+        let mates = |seat| self.children.values().filter(move |child| child.berth.seat == seat);
+        if self.master.is_reloading() || !mates(berth.seat).any(Child::is_wanted) {
+            return;
+        }
+        let boots = self.children.values().filter(|child| child.is_wanted() && child.booted_at.is_none());
+        let successors = boots.filter(|child| mates(child.berth.seat).count() > 1).count();
+        let most = self.plans[&self.master.generation()].reload_surge.max(self.master.target() / 10).max(1);
+        assert!(successors < most, "more than {most} seats are handed over at once");
+    }
+
     /// Seats, ids and processes keep within their bounds.
     fn check_numbers(&self) {
         let count = self.berths().count();
@@ -634,6 +699,11 @@ fn random_plan(dice: &mut Dice) -> Plan {
         timeout: (!dice.one_in(5)).then(|| Duration::from_secs(1 + dice.below(10))),
         graceful_timeout: if dice.one_in(8) { Duration::ZERO } else { dice.span(LONGEST_GRACE) },
         boot_timeout: Duration::from_secs(4 + dice.below(20)),
+        reload_surge: 1 + dice.below(3) as usize,
+        shutdown_delay: if dice.one_in(4) { dice.span(LONGEST_DELAY) } else { Duration::ZERO },
+        max_lifetime: dice.one_in(4).then(|| Duration::from_secs(10 + dice.below(60))),
+        lifetime_jitter: dice.span(Duration::from_secs(20)),
+        max_memory: dice.one_in(4).then(|| 100 + dice.below(200)),
     }
 }
 

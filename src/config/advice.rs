@@ -10,27 +10,27 @@ use super::table::SETTINGS;
 use super::value::Value;
 
 /// Names that people write, and the setting that they mean; `None` where no setting does it.
-const MISTAKES: &[(&str, Option<&str>)] = &[
-    ("preload", Some("preload_app")),
-    ("keep_alive", Some("keepalive")),
-    ("access_logfile", Some("accesslog")),
-    ("access_log", Some("accesslog")),
-    ("access_logformat", Some("access_log_format")),
-    ("error_logfile", Some("errorlog")),
-    ("error_log", Some("errorlog")),
-    ("log_file", Some("errorlog")),
-    ("logfile", Some("errorlog")),
-    ("log_level", Some("loglevel")),
-    ("pid", Some("pidfile")),
-    ("pid_file", Some("pidfile")),
-    ("name", Some("proc_name")),
-    ("env", Some("raw_env")),
-    ("uid", Some("user")),
-    ("gid", Some("group")),
-    ("worker_timeout", Some("timeout")),
-    ("worker_threads", Some("threads")),
-    ("reload_extra_file", Some("reload_extra_files")),
-    ("max_worker_memory", None),
+const MISTAKES: &[(&str, &str)] = &[
+    ("preload", "preload_app"),
+    ("keep_alive", "keepalive"),
+    ("access_logfile", "accesslog"),
+    ("access_log", "accesslog"),
+    ("access_logformat", "access_log_format"),
+    ("error_logfile", "errorlog"),
+    ("error_log", "errorlog"),
+    ("log_file", "errorlog"),
+    ("logfile", "errorlog"),
+    ("log_level", "loglevel"),
+    ("pid", "pidfile"),
+    ("pid_file", "pidfile"),
+    ("name", "proc_name"),
+    ("env", "raw_env"),
+    ("uid", "user"),
+    ("gid", "group"),
+    ("worker_timeout", "timeout"),
+    ("worker_threads", "threads"),
+    ("reload_extra_file", "reload_extra_files"),
+    ("max_memory", "max_worker_memory"),
 ];
 
 /// One warning for each name of the settings file that has no effect but looks as if it should.
@@ -53,10 +53,7 @@ fn on_name(given: &Given, file: &Raw) -> Option<Warning> {
         return None;
     }
     let meant = match MISTAKES.iter().find(|(mistake, _)| mistake == name) {
-        Some((_, None)) => {
-            return Some(Warning::new(format!("{source}: unknown setting '{name}' is ignored")));
-        }
-        Some((_, Some(meant))) => meant,
+        Some((_, meant)) => meant,
         None => closest(name, known_names())?,
     };
     // `log_level = os.environ[...]` and then `loglevel = log_level`: a helper, no mistake.
@@ -107,8 +104,8 @@ mod tests {
             check(&[(name, Value::Int(1))], &[&want]);
         }
         check(
-            &[("max_worker_memory", Value::Int(1))],
-            &["gunicorn.conf.py:1: unknown setting 'max_worker_memory' is ignored"],
+            &[("max_memory", Value::Int(1))],
+            &["gunicorn.conf.py:1: unknown setting 'max_memory' is ignored; did you mean 'max_worker_memory'?"],
         );
     }
 

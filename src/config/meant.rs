@@ -41,6 +41,18 @@ pub struct Config {
     pub queue_timeout: Option<Duration>,
     /// Time for running requests when a worker stops.
     pub graceful_timeout: Duration,
+    /// Time for a worker to boot; at least 1 s.
+    pub boot_timeout: Duration,
+    /// Workers above the number wanted that a reload may have at once; at least 1.
+    pub reload_surge: usize,
+    /// Time to serve on after TERM.
+    pub shutdown_delay: Duration,
+    /// Time after which a worker is replaced; `None`: never.
+    pub max_worker_lifetime: Option<Duration>,
+    /// Time over which the ends of `max_worker_lifetime` are spread.
+    pub max_worker_lifetime_jitter: Duration,
+    /// Resident memory above which a worker is replaced, in MiB; `None`: any.
+    pub max_worker_memory: Option<u64>,
     /// Time that an idle connection stays open; zero: closed after each answer.
     pub keepalive: Duration,
     /// Directory to work in; absolute. Nobody has looked whether it exists.

@@ -4,7 +4,7 @@
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::binding::{announce, rebind};
 use super::pidfile::Pidfile;
@@ -12,9 +12,6 @@ use super::run::Master;
 use super::supervisor::{Fact, Order, Plan};
 use crate::config::Config;
 use crate::net::Listener;
-
-/// How long a worker may take to boot.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What the workers of one generation are made with.
 #[derive(Clone)]
@@ -91,6 +88,11 @@ pub(super) fn plan(config: &Config) -> Plan {
         workers: config.workers,
         timeout: config.timeout,
         graceful_timeout: config.graceful_timeout,
-        boot_timeout: BOOT_TIMEOUT,
+        boot_timeout: config.boot_timeout,
+        reload_surge: config.reload_surge,
+        shutdown_delay: config.shutdown_delay,
+        max_lifetime: config.max_worker_lifetime,
+        lifetime_jitter: config.max_worker_lifetime_jitter,
+        max_memory: config.max_worker_memory,
     }
 }

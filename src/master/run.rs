@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::iter;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +21,7 @@ use super::hung;
 use super::pidfile::Pidfile;
 use super::reload::{Load, plan};
 use super::signals::{handled_signals, signal_of};
-use super::supervisor::{self, Berth, Fact, Generation, Level, Order, Pid, Signal, Supervisor};
+use super::supervisor::{self, Berth, Fact, Generation, LastSight, Level, Memory, Order, Pid, Signal, Supervisor};
 use super::workers::Workers;
 use crate::config::Config;
 use crate::exit;
@@ -55,6 +57,10 @@ pub(super) struct Master<'a> {
     poll: Poll,
     signals: SignalPipe,
     pub(super) pidfile: Option<Pidfile>,
+    /// How many processes of our control group the kernel had killed for want of memory when we looked last.
+    memory_kills: Option<u64>,
+    /// When the workers' memory was looked at last.
+    weighed_at: Option<Instant>,
     /// What has happened and was not yet told.
     facts: VecDeque<Fact>,
 }
@@ -95,6 +101,8 @@ impl<'a> Master<'a> {
             poll,
             signals,
             pidfile,
+            memory_kills: sys::memory_kills(),
+            weighed_at: None,
             facts: VecDeque::from([Fact::Started]),
         })
     }
@@ -127,22 +135,53 @@ impl<'a> Master<'a> {
         let signals = self.signals.take();
         let now = Instant::now();
         self.facts.extend(self.workers.hear_all(now));
-        while let Some((pid, death)) = sys::reap() {
+        let dead: Vec<(i32, Death)> = iter::from_fn(sys::reap).collect();
+        let memory = self.memory_at_deaths(&dead);
+        for (pid, death) in dead {
             // Its last words first: they may be the reason.
             self.facts.extend(self.workers.hear(pid, now));
+            let last = LastSight { lost: self.workers.unfinished(pid), memory };
             self.workers.forget(pid, self.poll.registry());
             let ended = match death {
                 Death::Code(code) => supervisor::Ended::Code(code),
                 Death::Signal(signal) => supervisor::Ended::Signal(signal),
             };
-            self.facts.push_back(Fact::Exited { pid: Pid(pid), ended });
+            self.facts.push_back(Fact::Exited { pid: Pid(pid), ended, last });
         }
         // After the workers: whoever has booted by now is told to stop, not to quit.
         for number in signals {
             self.facts.extend(signal_of(number).map(Fact::Signal));
         }
+        self.weigh(now);
         self.facts.push_back(Fact::Tick);
         self.crew.tick();
+    }
+
+    /// Did those that were killed die for want of memory? The kernel counts, but does not say whom.
+    fn memory_at_deaths(&mut self, dead: &[(i32, Death)]) -> Memory {
+        let killed = dead.iter().filter(|(_, death)| *death == Death::Signal(sys::SIGKILL)).count() as u64;
+        if killed == 0 {
+            return Memory::Unknown;
+        }
+        let before = mem::replace(&mut self.memory_kills, sys::memory_kills());
+        match (before, self.memory_kills) {
+            (Some(before), Some(count)) if count >= before + killed => Memory::Short,
+            (Some(before), Some(count)) if count == before => Memory::Enough,
+            _ => Memory::Unknown,
+        }
+    }
+
+    /// Looks at the memory of the workers, about once a second, where a setting asks for it.
+    fn weigh(&mut self, now: Instant) {
+        let is_asked = self.loads.values().any(|load| load.config.max_worker_memory.is_some());
+        if !is_asked || self.weighed_at.is_some_and(|at| now.saturating_duration_since(at) < TICK) {
+            return;
+        }
+        self.weighed_at = Some(now);
+        for pid in self.workers.pids() {
+            let weighed = sys::resident_memory(pid).map(|memory| Fact::Weighed { pid: Pid(pid), memory });
+            self.facts.extend(weighed);
+        }
     }
 
     fn tell(&mut self, fact: Fact) -> Next {
@@ -170,6 +209,10 @@ impl<'a> Master<'a> {
                     Err(born) => return Next::End(Ended::Born(born)),
                 },
                 Order::Exit { code } => return Next::End(Ended::Stopped(code)),
+                Order::Upgrade => {
+                    log::warn!("a binary upgrade is not supported yet");
+                    Some(Fact::UpgradeFailed)
+                }
                 Order::Reload => {
                     orders.extend(self.reload());
                     None

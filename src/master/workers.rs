@@ -109,6 +109,22 @@ impl Workers {
         }
     }
 
+    /// Every pid.
+    pub(super) fn pids(&self) -> impl Iterator<Item = i32> + '_ {
+        self.hands.keys().copied()
+    }
+
+    /// The requests that are in the application of one of them, each as `GET /path (1.3 s)`.
+    pub(super) fn unfinished(&self, pid: i32) -> Vec<String> {
+        let now = Monotonic::now();
+        let calls = self.hands.get(&pid).map(|hand| hand.line.exchanges()).unwrap_or_default();
+        let shown = calls.iter().filter(|call| !call.is_abandoned).map(|call| {
+            let age = now.saturating_since(call.started).as_secs_f64();
+            format!("{} ({age:.1} s)", call.line.escape_debug())
+        });
+        shown.collect()
+    }
+
     /// Its line of the scoreboard.
     pub(super) fn line(&self, pid: i32) -> Option<&WorkerLine> {
         self.hands.get(&pid).map(|hand| &hand.line)

@@ -3,6 +3,7 @@
 //! Knows nothing of masters, workers or HTTP. `unsafe` is allowed here, one operation per block, each with its reason.
 #![allow(unsafe_code)]
 
+mod cgroup;
 mod clock;
 mod epoll;
 mod limits;
@@ -19,6 +20,7 @@ mod thread;
 mod timer;
 mod title;
 
+pub use cgroup::{memory_kills, resident_memory};
 pub use clock::{Epoch, Monotonic};
 pub use epoll::{add_exclusive, remove};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
@@ -29,8 +31,8 @@ pub use process::{Death, exit_now, fork, kill, notify_of_parents_death, random_u
 pub use rights::{STACKS_FILE, memory_file, memory_file_of, receive_with_descriptors, send_with_descriptors};
 pub use send_file::send_file;
 pub use signals::{
-    SIGABRT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, default_all, interrupt_signal, stacks_signal,
-    unblock_all,
+    SIGABRT, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, default_all, interrupt_signal,
+    stacks_signal, unblock_all,
 };
 pub use socket::{
     Discarded, cut, discard_bytes, discard_pending, is_shortage, make_blocking, packet_pair, pipe, receive_packet,

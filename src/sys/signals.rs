@@ -13,7 +13,7 @@ use signal_hook::SigId;
 use super::socket::pipe;
 
 /// Numbers of the signals that a worker hears.
-pub use libc::{SIGABRT, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+pub use libc::{SIGABRT, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1};
 
 /// The signal that has a process write down what its threads execute. A real-time one, which nobody else sends.
 pub fn stacks_signal() -> i32 {

@@ -202,6 +202,86 @@ pub(super) const SETTINGS: &[Setting] = &[
         ..BLANK
     },
     Setting {
+        name: "boot_timeout",
+        section: "Workers",
+        long: Some("boot-timeout"),
+        metavar: "SECONDS",
+        kind: Kind::Seconds { least: 1 },
+        default: Preset::Int(300),
+        unit: "seconds",
+        help: "Time for a worker to load the application.",
+        more: "One that takes longer is killed. While a reload is tried, this ends the reload: the old workers serve on. \
+               `timeout` does not count during the boot. A settings file that is read again has as long.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
+        name: "reload_surge",
+        section: "Workers",
+        long: Some("reload-surge"),
+        metavar: "INT",
+        kind: Kind::Int { least: 1, most: MOST_WORKERS },
+        default: Preset::Int(1),
+        unit: "processes",
+        help: "Workers above the number wanted that a reload may have at once.",
+        more: "A reload first boots one new worker; once it serves, the others follow, as many at a time as this. A worker \
+               that still finishes its requests counts.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
+        name: "shutdown_delay",
+        section: "Workers",
+        long: Some("shutdown-delay"),
+        metavar: "SECONDS",
+        kind: Kind::Seconds { least: 0 },
+        default: Preset::Int(0),
+        unit: "seconds",
+        help: "Time to serve on after TERM before the workers drain.",
+        more: "For load balancers that go on sending requests for a while. A second TERM cuts it short.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
+        name: "max_worker_lifetime",
+        section: "Workers",
+        long: Some("max-worker-lifetime"),
+        metavar: "SECONDS",
+        kind: Kind::Seconds { least: 0 },
+        default: Preset::Int(0),
+        unit: "seconds",
+        help: "Time after which a worker is replaced; 0: never.",
+        more: "Its successor is ready before it drains, and no more than a tenth of the workers are replaced at once.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
+        name: "max_worker_lifetime_jitter",
+        section: "Workers",
+        long: Some("max-worker-lifetime-jitter"),
+        metavar: "SECONDS",
+        kind: Kind::Seconds { least: 0 },
+        default: Preset::Int(0),
+        unit: "seconds",
+        help: "Spreads the ends of max_worker_lifetime over this time.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
+        name: "max_worker_memory",
+        section: "Workers",
+        long: Some("max-worker-memory"),
+        metavar: "MIB",
+        kind: COUNT,
+        default: Preset::Int(0),
+        unit: "MiB",
+        help: "Resident memory above which a worker is replaced; 0: any.",
+        more: "Looked at about once a second; replaced as by `max_worker_lifetime`. Pages that workers share, as with \
+               `preload_app`, count in each.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
         name: "keepalive",
         section: "Workers",
         long: Some("keep-alive"),

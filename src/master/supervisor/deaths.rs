@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::Supervisor;
-use super::messages::{Berth, BootFailure, Ended, Level, Pid};
+use super::messages::{Berth, BootFailure, Ended, LastSight, Level, Pid};
 use super::process::{Process, State, ending};
 use super::seats::SETTLED;
 use super::signals::{Ending, Pace, Stage};
@@ -39,7 +39,7 @@ impl Supervisor {
     pub(super) fn leave_empty(&mut self, berth: Berth, reason: &str, now: Instant) {
         self.spawning.retain(|other| other.id != berth.id);
         let failed = format!("Cannot start a worker for seat {}: {reason}", berth.seat.0);
-        let is_wanted = self.stage == Stage::Serve && berth.generation == self.generation;
+        let is_wanted = self.stage == Stage::Serve && self.is_spawned(berth.generation);
         if is_wanted && self.seat_mut(berth.seat).open {
             let pause = self.seat_mut(berth.seat).fail(FORK_PAUSE, now);
             self.log(Level::Error, format!("{failed}; next try in {} s.", pause.as_secs()));
@@ -63,12 +63,15 @@ impl Supervisor {
     }
 
     /// A child was reaped. Nothing else frees its id.
-    pub(super) fn bury(&mut self, pid: Pid, ended: Ended, now: Instant) {
+    pub(super) fn bury(&mut self, pid: Pid, ended: Ended, last: &LastSight, now: Instant) {
+        if self.bury_upgrade(pid, ended) {
+            return;
+        }
         let Some(process) = self.processes.remove(&pid) else {
             self.log(Level::Debug, format!("Unknown child (pid:{}) {}.", pid.0, ending(ended)));
             return;
         };
-        let (level, text) = process.obituary(pid, ended);
+        let (level, text) = process.obituary(pid, ended, last);
         self.log(level, text);
         let loss = Loss::new(pid, &process, ending(ended), now);
         match process.state {
@@ -101,7 +104,7 @@ impl Supervisor {
         let is_successor = |one: &Process| one.berth.seat == berth.seat && one.birth > birth && one.state.stays();
         let is_replaced =
             self.processes.values().any(is_successor) || self.spawning.iter().any(|other| other.seat == berth.seat);
-        if !seat.open || is_replaced || berth.generation != self.generation {
+        if !seat.open || is_replaced || !self.is_spawned(berth.generation) {
             return;
         }
         if has_settled {

@@ -20,8 +20,18 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// Setting `graceful_timeout`: how long a worker may drain. Zero: killed as soon as the loop looks again.
     pub graceful_timeout: Duration,
-    /// How long a worker may take from its fork until it has booted.
+    /// Setting `boot_timeout`: how long a worker may take from its fork until it has booted.
     pub boot_timeout: Duration,
+    /// Setting `reload_surge`: seats that a reload may hand over at once; at least 1.
+    pub reload_surge: usize,
+    /// Setting `shutdown_delay`: how long the server goes on after TERM.
+    pub shutdown_delay: Duration,
+    /// Setting `max_worker_lifetime`: how long a worker serves before it is replaced. `None`: for ever.
+    pub max_lifetime: Option<Duration>,
+    /// Setting `max_worker_lifetime_jitter`: over what time the ends of lifetimes are spread.
+    pub lifetime_jitter: Duration,
+    /// Setting `max_worker_memory`: resident memory above which a worker is replaced, in MiB. `None`: any.
+    pub max_memory: Option<u64>,
 }
 
 /// Number of a seat, counted from 0. A seat outlives the process in it, and holds two during a hand-over.
@@ -58,6 +68,27 @@ pub enum Ended {
     Code(i32),
     /// This signal ended it.
     Signal(i32),
+}
+
+/// What was seen of a worker when it had ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastSight {
+    /// The requests that were in the application and ended with it, with how long they had been.
+    pub lost: Vec<String>,
+    /// Whether the kernel killed it for want of memory.
+    pub memory: Memory,
+}
+
+/// Did the kernel end a process for want of memory?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// Nobody counts such ends here.
+    #[default]
+    Unknown,
+    /// It did: the control group has counted one more.
+    Short,
+    /// It did not.
+    Enough,
 }
 
 /// Why a worker could not boot, in its own words; it has logged the traceback.
@@ -124,6 +155,13 @@ pub enum Fact {
         /// Who.
         pid: Pid,
     },
+    /// The resident memory of a worker, in MiB. Told of those whose plan limits it.
+    Weighed {
+        /// Who.
+        pid: Pid,
+        /// How much.
+        memory: u64,
+    },
     /// The newest sign of life of a worker.
     Beat {
         /// Who.
@@ -137,6 +175,8 @@ pub enum Fact {
         pid: Pid,
         /// How.
         ended: Ended,
+        /// What was seen of it.
+        last: LastSight,
     },
     /// A signal reached the master.
     Signal(Signal),
@@ -144,6 +184,15 @@ pub enum Fact {
     Reloaded(Plan),
     /// The settings could not be read; the reason has been logged.
     ReloadFailed,
+    /// A new master, made by [`Order::Upgrade`], exists.
+    Upgraded {
+        /// Its process.
+        pid: Pid,
+    },
+    /// No new master could be made; the reason has been logged.
+    UpgradeFailed,
+    /// The master that made this one has gone.
+    Promoted,
     /// Time has passed.
     Tick,
 }
@@ -162,7 +211,7 @@ pub enum Word {
 }
 
 /// Level of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names are those of the setting `loglevel`")]
 pub enum Level {
     Debug,
@@ -193,6 +242,8 @@ pub enum Order {
     },
     /// Read the settings again.
     Reload,
+    /// Start a new master beside this one, on the same sockets. Source: Gunicorn, USR2.
+    Upgrade,
     /// Open the master's log files again.
     ReopenLogs,
     /// Write to the error log.

@@ -2,7 +2,7 @@
 //!
 //! A pure core. The loop in `run.rs` tells it facts and the time, and obeys the orders it returns; it knows no clock, no
 //! descriptor and no process. Read `Supervisor::on` first, then `supply.rs` (who is spawned and drained), `deaths.rs` (exits and
-//! boots that fail), `overdue.rs` (deadlines) and `signals.rs` (operator's wishes and the stop).
+//! boots that fail), `overdue.rs` (deadlines), `signals.rs` (operator's wishes and the stop) and `upgrade.rs` (USR2).
 
 use std::collections::{BTreeMap, HashSet};
 use std::mem;
@@ -17,16 +17,18 @@ mod signals;
 mod supply;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 pub use messages::{
-    Berth, BootFailure, Ended, Fact, Generation, Level, Order, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT, SeatIdx, Signal,
-    Word, WorkerId,
+    Berth, BootFailure, Ended, Fact, Generation, LastSight, Level, Memory, Order, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT,
+    SeatIdx, Signal, Word, WorkerId,
 };
 pub use process::{ABORT_LIMIT, QUIT_HINT, QUIT_LIMIT, State};
 
 use process::Process;
 use seats::Seat;
 use signals::Stage;
+use upgrade::Upgrade;
 
 /// How many workers can live at once, those that drain included: the slots of the scoreboard.
 ///
@@ -46,6 +48,10 @@ pub struct Supervisor {
     /// What to return to while no worker of `generation` has booted.
     fallback: Option<Fallback>,
     stage: Stage,
+    /// When the stop begins, once it has been asked for: `shutdown_delay` later.
+    leave_at: Option<Instant>,
+    /// The other master that USR2 has made, or that has made this one by it.
+    upgrade: Upgrade,
     /// By seat index.
     seats: Vec<Seat>,
     /// Every worker that has not been reaped.
@@ -71,6 +77,11 @@ struct Fallback {
 }
 
 impl Supervisor {
+    /// A master that another one has made by USR2: `new`, until it is [`Fact::Promoted`].
+    pub fn second(plan: Plan) -> Self {
+        Supervisor { upgrade: Upgrade::Parent, ..Self::new(plan) }
+    }
+
     /// A master that has not begun: it orders nothing before [`Fact::Started`].
     pub fn new(plan: Plan) -> Self {
         Supervisor {
@@ -80,6 +91,8 @@ impl Supervisor {
             newest: Generation(1),
             fallback: None,
             stage: Stage::Await,
+            leave_at: None,
+            upgrade: Upgrade::None,
             seats: Vec::new(),
             processes: BTreeMap::new(),
             spawning: Vec::new(),
@@ -107,10 +120,14 @@ impl Supervisor {
             Fact::Booted { pid } => self.welcome(pid, now),
             Fact::BootFailed { pid, failure } => self.give_up(pid, failure, now),
             Fact::Retiring { pid } => self.let_retire(pid, now),
-            Fact::Exited { pid, ended } => self.bury(pid, ended, now),
+            Fact::Weighed { pid, memory } => self.weigh(pid, memory, now),
+            Fact::Exited { pid, ended, last } => self.bury(pid, ended, &last, now),
             Fact::Signal(signal) => self.obey(signal, now),
             Fact::Reloaded(plan) => self.reload(plan, now),
             Fact::ReloadFailed => {}
+            Fact::Upgraded { pid } => self.upgrade = Upgrade::Child(pid),
+            Fact::UpgradeFailed => self.upgrade = Upgrade::None,
+            Fact::Promoted => self.promote(),
             Fact::Tick => self.enforce(now),
         }
         match self.stage {
@@ -125,7 +142,7 @@ impl Supervisor {
     pub fn next_deadline(&self) -> Option<Instant> {
         let processes = self.processes.values().filter_map(Process::deadline);
         let seats = self.seats.iter().filter(|seat| seat.open && self.stage == Stage::Serve);
-        processes.chain(seats.filter_map(|seat| seat.retry_at)).min()
+        processes.chain(seats.filter_map(|seat| seat.retry_at)).chain(self.leave_at).min()
     }
 
     /// Every worker that has not been reaped, by pid.
@@ -146,6 +163,16 @@ impl Supervisor {
     /// Whether a reload was begun of which no worker has booted yet.
     pub fn is_reloading(&self) -> bool {
         self.fallback.is_some()
+    }
+
+    /// Whether the server is about to end: it takes no reload, and load balancers should look for another.
+    pub fn is_stopping(&self) -> bool {
+        self.leave_at.is_some() || matches!(self.stage, Stage::Stop { .. } | Stage::Over)
+    }
+
+    /// Whether another master serves at the same sockets: one that USR2 made, or that made this one.
+    pub fn has_twin(&self) -> bool {
+        self.upgrade != Upgrade::None
     }
 
     /// Panics in a debug build if facts that must agree do not. Tests call it after each step.

@@ -8,10 +8,18 @@ use super::Supervisor;
 use super::deaths::Loss;
 use super::messages::{BootFailure, Level, Order, Pid, SIGABRT, SIGKILL, SIGQUIT};
 use super::process::{Cause, State};
+use super::signals::{Ending, Pace};
 
 impl Supervisor {
     /// Does what is due with each worker.
     pub(super) fn enforce(&mut self, now: Instant) {
+        if self.leave_at.is_some_and(|at| at <= now) {
+            self.stop(Ending::Asked, Pace::Graceful, now);
+        }
+        for pid in self.pids_that(|process| process.lifetime_end().is_some_and(|at| at <= now)) {
+            self.log(Level::Info, format!("Worker (pid:{}) has lived for max_worker_lifetime: it is replaced.", pid.0));
+            self.let_retire(pid, now);
+        }
         let due = self.pids_that(|process| process.deadline().is_some_and(|at| at <= now));
         let mut late: Vec<Pid> = Vec::new();
         for pid in due {

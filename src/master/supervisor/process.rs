@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use super::messages::{Berth, Ended, Level, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT};
+use super::messages::{Berth, Ended, LastSight, Level, Memory, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT};
 
 /// From [`State::Quit`] to SIGQUIT: a worker that reads its ipc needs a few milliseconds, one that imports never reads it.
 pub const QUIT_HINT: Duration = Duration::from_millis(200);
@@ -121,13 +121,21 @@ impl Process {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Boot => Some(later(self.since, self.plan.boot_timeout)),
-            State::Serve | State::Retire => self.silent_at(),
+            State::Serve => [self.lifetime_end(), self.silent_at()].into_iter().flatten().min(),
+            State::Retire => self.silent_at(),
             State::Drain => [self.graceful_end(), self.silent_at()].into_iter().flatten().min(),
             State::Quit if self.sent.is_empty() => Some(later(self.since, QUIT_HINT)),
             State::Quit | State::Fail => self.quit_end(),
             State::Abort => Some(later(self.since, ABORT_LIMIT)),
             State::Kill => None,
         }
+    }
+
+    /// When a worker that serves has done so for `max_worker_lifetime`.
+    pub fn lifetime_end(&self) -> Option<Instant> {
+        let (lifetime, booted_at) = (self.plan.max_lifetime?, self.booted_at?);
+        let spread = self.plan.lifetime_jitter.mul_f64(fraction(self.birth));
+        (self.state == State::Serve).then(|| later(booted_at, lifetime.saturating_add(spread)))
     }
 
     /// When a draining worker has had its `graceful_timeout`.
@@ -146,7 +154,17 @@ impl Process {
     }
 
     /// The line to log when it has ended. A SIGKILL of ours is not blamed on the memory.
-    pub fn obituary(&self, pid: Pid, ended: Ended) -> (Level, String) {
+    pub fn obituary(&self, pid: Pid, ended: Ended, last: &LastSight) -> (Level, String) {
+        let (level, mut text) = self.end_of(pid, ended, last.memory);
+        if last.lost.is_empty() {
+            return (level, text);
+        }
+        text.push_str(" Requests lost: ");
+        text.push_str(&last.lost.join(", "));
+        (level.max(Level::Warning), text)
+    }
+
+    fn end_of(&self, pid: Pid, ended: Ended, memory: Memory) -> (Level, String) {
         let Pid(pid) = pid;
         let signal = match ended {
             Ended::Code(0) => {
@@ -166,7 +184,17 @@ impl Process {
             };
         }
         match signal {
-            SIGKILL => (Level::Error, format!("Worker (pid:{pid}) was sent SIGKILL! Perhaps out of memory?")),
+            SIGKILL => {
+                let why = match memory {
+                    Memory::Short => "Out of memory.",
+                    Memory::Enough => "By somebody else: neither the master nor want of memory did it.",
+                    Memory::Unknown => "Perhaps out of memory?",
+                };
+                (Level::Error, format!("Worker (pid:{pid}) was sent SIGKILL! {why}"))
+            }
+            crash if CRASHES.contains(&crash) => {
+                (Level::Error, format!("Worker (pid:{pid}) was sent {}! It has crashed.", signal_name(crash)))
+            }
             SIGTERM => (Level::Info, format!("Worker (pid:{pid}) was sent SIGTERM!")),
             other => (Level::Warning, format!("Worker (pid:{pid}) was sent {}!", signal_name(other))),
         }
@@ -192,7 +220,16 @@ pub fn later(at: Instant, span: Duration) -> Instant {
     at + span.min(FAR)
 }
 
+/// A number from 0 to 1, well apart from those of neighbours: so lifetimes that began together end apart.
+fn fraction(birth: u64) -> f64 {
+    // Multiples of the golden ratio fill an interval more evenly than chance does.
+    (birth as f64 * 0.618_033_988_749_895).fract()
+}
+
 const SIGTERM: i32 = 15;
+
+/// What the processor or the C library sends to a program that went wrong: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS.
+const CRASHES: [i32; 7] = [4, 5, SIGABRT, 7, 8, 11, 31];
 
 /// The name of a signal, Linux numbering.
 ///

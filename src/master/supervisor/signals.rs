@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Supervisor;
 use super::messages::{BootFailure, Level, Order, Signal, Word};
-use super::process::State;
+use super::process::{State, later};
 use crate::exit;
 
 /// What the master as a whole is at.
@@ -55,7 +55,7 @@ impl Supervisor {
             Signal::Ttin => self.change_target(|count| count + 1),
             Signal::Ttou => self.change_target(|count| if count > 1 { count - 1 } else { count }),
             Signal::Usr1 => self.reopen_logs(),
-            Signal::Usr2 => self.log(Level::Warning, "USR2 signal ignored. Binary upgrade is not supported yet."),
+            Signal::Usr2 => self.ask_for_upgrade(),
             Signal::Winch => self.log(Level::Debug, "SIGWINCH ignored. Not daemonized"),
             Signal::Chld => {}
         }
@@ -64,6 +64,7 @@ impl Supervisor {
     /// Begins the stop. No worker is spawned from here on.
     pub(super) fn stop(&mut self, ending: Ending, pace: Pace, now: Instant) {
         self.stage = Stage::Stop { ending, pace };
+        self.leave_at = None;
         self.fallback = None;
         for pid in self.pids_that(|process| process.state == State::Boot) {
             self.quit(pid, now);
@@ -107,7 +108,16 @@ impl Supervisor {
 
     /// A stop that was asked for; asked for again, it turns quick.
     fn stop_as_asked(&mut self, pace: Pace, now: Instant) {
+        let delay = self.plan.shutdown_delay;
         match self.stage {
+            Stage::Serve if self.leave_at.is_some() => {
+                self.log(Level::Info, "Quick shutdown requested");
+                self.stop(Ending::Asked, Pace::Quick, now);
+            }
+            Stage::Serve if pace == Pace::Graceful && self.ever_booted && !delay.is_zero() => {
+                self.log(Level::Info, format!("Serving on for {} s (shutdown_delay)", delay.as_secs_f64()));
+                self.leave_at = Some(later(now, delay));
+            }
             Stage::Await | Stage::Serve => self.stop(Ending::Asked, pace, now),
             Stage::Stop { ending, pace: Pace::Graceful } => {
                 self.log(Level::Info, "Quick shutdown requested");
@@ -127,11 +137,11 @@ impl Supervisor {
 
     fn ask_for_reload(&mut self) {
         match self.stage {
-            Stage::Await | Stage::Serve => {
+            Stage::Await | Stage::Serve if self.leave_at.is_none() => {
                 self.log(Level::Info, "Hang up: Master");
                 self.orders.push(Order::Reload);
             }
-            Stage::Stop { .. } | Stage::Over => {}
+            Stage::Await | Stage::Serve | Stage::Stop { .. } | Stage::Over => {}
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::messages::{Berth, Generation, Level, Order, Pid, Plan, SeatIdx, Word, WorkerId};
 use super::process::{Process, State};
-use super::seats::{Occupancy, SETTLED};
+use super::seats::{Occupancy, SETTLED, Seat};
 use super::signals::Stage;
 use super::{Fallback, MOST_WORKERS, Supervisor};
 
@@ -24,7 +24,11 @@ impl Supervisor {
     /// A worker was forked; its boot deadline runs.
     pub(super) fn take_seat(&mut self, berth: Berth, pid: Pid, now: Instant) {
         self.spawning.retain(|other| other.id != berth.id);
-        self.processes.insert(pid, Process::new(berth, self.plan, self.birth_count, now));
+        let plan = match &self.fallback {
+            Some(fallback) if fallback.generation == berth.generation => fallback.plan,
+            Some(_) | None => self.plan,
+        };
+        self.processes.insert(pid, Process::new(berth, plan, self.birth_count, now));
         self.birth_count += 1;
         if self.stage != Stage::Serve {
             // It was ordered before the stop was.
@@ -37,10 +41,11 @@ impl Supervisor {
         if let Some(process) = self.processes.get_mut(&pid)
             && process.state == State::Boot
         {
-            // A worker of any other generation was told to quit when its generation was given up.
             process.boot(now);
             self.ever_booted = true;
-            self.fallback = None;
+            if process.berth.generation == self.generation {
+                self.fallback = None;
+            }
         }
     }
 
@@ -60,6 +65,21 @@ impl Supervisor {
         let (seat, settled) = (process.berth.seat, process.has_served(SETTLED, now));
         if settled {
             self.seat_mut(seat).forgive();
+        }
+    }
+
+    /// A worker has so much memory: one that has too much is replaced.
+    pub(super) fn weigh(&mut self, pid: Pid, memory: u64, now: Instant) {
+        let Some(process) = self.processes.get(&pid).filter(|process| process.state == State::Serve) else {
+            return;
+        };
+        if let Some(most) = process.plan.max_memory.filter(|most| memory > *most) {
+            let text = format!(
+                "Worker (pid:{}) has {memory} MiB of memory (max_worker_memory is {most}): it is replaced.",
+                pid.0
+            );
+            self.log(Level::Info, text);
+            self.let_retire(pid, now);
         }
     }
 
@@ -105,7 +125,7 @@ impl Supervisor {
     fn quit_unwanted_boots(&mut self, now: Instant) {
         let unwanted = |process: &Process| {
             let open = self.seats[usize::from(process.berth.seat.0)].open;
-            process.state == State::Boot && !(open && process.berth.generation == self.generation)
+            process.state == State::Boot && !(open && self.is_spawned(process.berth.generation))
         };
         for pid in self.pids_that(unwanted) {
             self.quit(pid, now);
@@ -137,40 +157,89 @@ impl Supervisor {
         }
     }
 
+    /// Whether workers of that generation are spawned: of the one that serves while the next is tried, too.
+    pub(super) fn is_spawned(&self, generation: Generation) -> bool {
+        generation == self.generation || self.fallback.as_ref().is_some_and(|one| one.generation == generation)
+    }
+
     /// Spawns into the open seats that lack a worker or a successor, as far as there are ids.
     fn fill(&mut self, occupancy: &[Occupancy], now: Instant) {
         for seat in &mut self.seats {
             // A time that is past must not wake the loop again.
             seat.retry_at = seat.retry_at.filter(|&at| at > now);
         }
-        let lacking = self.lacking(occupancy);
+        let lacking = match &self.fallback {
+            Some(fallback) => self.lacking_in_trial(occupancy, fallback),
+            None => self.lacking(occupancy),
+        };
         if lacking.is_empty() {
             return;
         }
-        for (seat, id) in lacking.into_iter().zip(self.free_ids()) {
-            let berth = Berth { id, seat, generation: self.generation };
+        for ((seat, generation), id) in lacking.into_iter().zip(self.free_ids()) {
+            let berth = Berth { id, seat, generation };
             self.spawning.push(berth);
             self.orders.push(Order::Spawn(berth));
         }
     }
 
-    /// The open seats into which a worker may be spawned now.
-    fn lacking(&self, occupancy: &[Occupancy]) -> Vec<SeatIdx> {
-        let open = || (0..).zip(occupancy.iter().zip(&self.seats)).filter(|(_, (_, seat))| seat.open);
-        let hand_overs = open().filter(|(_, (occupancy, _))| occupancy.count > 1 || occupancy.draining);
-        let mut lease_left = (self.target / 10).max(1).saturating_sub(hand_overs.count());
+    /// While a generation is on trial: one seat for its first worker, and for the generation that serves what it lacks.
+    fn lacking_in_trial(&self, occupancy: &[Occupancy], fallback: &Fallback) -> Vec<(SeatIdx, Generation)> {
+        let berths = || self.processes.values().filter(|one| one.state.stays()).map(|one| one.berth);
+        let count = |generation| {
+            berths().chain(self.spawning.iter().copied()).filter(|berth| berth.generation == generation).count()
+        };
+        let is_tried = count(self.generation) > 0;
+        let mut missing = fallback.target.saturating_sub(count(fallback.generation));
+        let open = (0..).zip(occupancy.iter().zip(&self.seats)).filter(|(_, (_, seat))| seat.open);
+        let mut free: Vec<SeatIdx> = Vec::new();
         let mut lacking = Vec::new();
-        for (idx, (occupancy, seat)) in open() {
-            if seat.retry_at.is_some() {
+        for (idx, (occupancy, seat)) in open {
+            if seat.retry_at.is_some() || matches!(self.lack(occupancy), Lack::Nothing | Lack::Replacement) {
                 continue;
             }
-            match self.lack(occupancy) {
-                Lack::Nothing => continue,
-                Lack::Worker => {}
-                Lack::Replacement if lease_left == 0 => continue,
-                Lack::Replacement => lease_left -= 1,
+            let is_empty = occupancy.resident.is_none();
+            if is_empty && missing > 0 {
+                missing -= 1;
+                lacking.push((SeatIdx(idx), fallback.generation));
+            } else {
+                free.push(SeatIdx(idx));
             }
-            lacking.push(SeatIdx(idx));
+        }
+        if !is_tried {
+            match (free.first(), lacking.first_mut()) {
+                (Some(&seat), _) => lacking.insert(0, (seat, self.generation)),
+                // Every seat is empty: the trial goes first.
+                (None, Some((_, generation))) => *generation = self.generation,
+                (None, None) => {}
+            }
+        }
+        lacking
+    }
+
+    /// The open seats into which a worker may be spawned now.
+    fn lacking(&self, occupancy: &[Occupancy]) -> Vec<(SeatIdx, Generation)> {
+        // What drains in closed seats holds up the replacements, but not a reload: it takes nobody's place.
+        let moving = |(occupancy, _): &(&Occupancy, &Seat)| occupancy.count > 1 || occupancy.draining;
+        let seats = || occupancy.iter().zip(&self.seats);
+        let mut hand_overs = seats().filter(moving).filter(|(_, seat)| seat.open).count();
+        let closing = seats().filter(moving).count() - hand_overs;
+        let lease = (self.target / 10).max(1);
+        let mut lacking = Vec::new();
+        for (idx, (occupancy, seat)) in (0..).zip(occupancy.iter().zip(&self.seats)) {
+            if !seat.open || seat.retry_at.is_some() {
+                continue;
+            }
+            let most = match self.lack(occupancy) {
+                Lack::Nothing => continue,
+                Lack::Worker => usize::MAX,
+                Lack::Successor => self.plan.reload_surge.max(1),
+                Lack::Replacement => lease.saturating_sub(closing),
+            };
+            if hand_overs >= most {
+                continue;
+            }
+            hand_overs += usize::from(occupancy.resident.is_some());
+            lacking.push((SeatIdx(idx), self.generation));
         }
         lacking
     }
@@ -184,7 +253,7 @@ impl Supervisor {
             return if seat.count == 0 || seat.draining { Lack::Worker } else { Lack::Nothing };
         };
         if resident.berth.generation != self.generation {
-            Lack::Worker
+            Lack::Successor
         } else if resident.state == State::Retire {
             Lack::Replacement
         } else {
@@ -238,8 +307,10 @@ impl Supervisor {
 /// What an open seat lacks.
 enum Lack {
     Nothing,
-    /// One to serve: it is empty, or holds only what another generation left.
+    /// One to serve: nobody does.
     Worker,
+    /// One of the new generation, to take over from what another one left: as many at once as `reload_surge` says.
+    Successor,
     /// One to take over from a worker that retires: only under the lease.
     Replacement,
 }

@@ -1,11 +1,12 @@
 //! The stage on which scenes from the life of a master are played. The scenes, one sentence each, are in `workers.rs` (boots,
-//! ends, deadlines) and `operator.rs` (signals, reloads, the stop); random lives are in `tests/master_sim.rs`.
+//! ends, deadlines), `reload.rs` and `operator.rs` (other signals, the stop); random lives are in `tests/master_sim.rs`.
 
 use std::time::{Duration, Instant};
 
 use super::*;
 
 mod operator;
+mod reload;
 mod workers;
 
 /// A master whose forks succeed at once: the first worker is pid 101, the next 102, and so on.
@@ -21,7 +22,17 @@ struct Scene {
 
 fn plan(workers: usize) -> Plan {
     let (timeout, graceful_timeout) = (Some(seconds(30.0)), seconds(20.0));
-    Plan { workers, timeout, graceful_timeout, boot_timeout: seconds(300.0) }
+    Plan {
+        workers,
+        timeout,
+        graceful_timeout,
+        boot_timeout: seconds(300.0),
+        reload_surge: 1,
+        shutdown_delay: Duration::ZERO,
+        max_lifetime: None,
+        lifetime_jitter: Duration::ZERO,
+        max_memory: None,
+    }
 }
 
 fn seconds(count: f64) -> Duration {
@@ -76,6 +87,7 @@ impl Scene {
             Order::Tell { pid, word } => format!("tell {} {word:?}", pid.0),
             Order::Kill { pid, signal } => format!("kill {} {signal}", pid.0),
             Order::Reload => "reload".into(),
+            Order::Upgrade => "upgrade".into(),
             Order::ReopenLogs => "reopen".into(),
             Order::Exit { code } => format!("exit {code}"),
             Order::Log(level, text) => {
@@ -115,11 +127,15 @@ impl Scene {
     }
 
     fn exited(&mut self, pid: i32, code: i32) -> Vec<String> {
-        self.on(Fact::Exited { pid: Pid(pid), ended: Ended::Code(code) })
+        self.ended(pid, Ended::Code(code), LastSight::default())
     }
 
     fn killed(&mut self, pid: i32, signal: i32) -> Vec<String> {
-        self.on(Fact::Exited { pid: Pid(pid), ended: Ended::Signal(signal) })
+        self.ended(pid, Ended::Signal(signal), LastSight::default())
+    }
+
+    fn ended(&mut self, pid: i32, ended: Ended, last: LastSight) -> Vec<String> {
+        self.on(Fact::Exited { pid: Pid(pid), ended, last })
     }
 
     fn signal(&mut self, signal: Signal) -> Vec<String> {

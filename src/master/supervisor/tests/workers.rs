@@ -79,7 +79,7 @@ fn each_end_has_its_line() {
     scene.killed(104, 15);
     scene.logged("Info Worker (pid:104) was sent SIGTERM!");
     scene.killed(105, 11);
-    scene.logged("Warning Worker (pid:105) was sent SIGSEGV!");
+    scene.logged("Error Worker (pid:105) was sent SIGSEGV! It has crashed.");
     scene.killed(106, 40);
     scene.logged("Warning Worker (pid:106) was sent signal 40!");
     assert_eq!(scene.killed(4711, SIGKILL), [""; 0]);
@@ -120,7 +120,7 @@ fn a_first_boot_also_fails_by_an_exit_or_a_signal_that_was_not_announced() {
     for (ended, code) in [(Ended::Code(4), 4), (Ended::Code(3), 3), (Ended::Code(0), 3), (Ended::Signal(11), 3)] {
         let mut scene = Scene::new(plan(1));
         scene.on(Fact::Started);
-        assert_eq!(scene.on(Fact::Exited { pid: Pid(101), ended }), [format!("exit {code}")]);
+        assert_eq!(scene.ended(101, ended, LastSight::default()), [format!("exit {code}")]);
     }
 }
 
@@ -265,4 +265,66 @@ fn a_graceful_timeout_of_zero_kills_as_soon_as_the_loop_looks_again() {
     assert_eq!(scene.signal(Signal::Term), ["tell 101 Stop"]);
     assert_eq!(scene.master.next_deadline(), Some(scene.now));
     assert_eq!(scene.on(Fact::Tick), ["kill 101 9"]);
+}
+
+#[test]
+fn a_worker_that_has_lived_long_enough_is_replaced_first() {
+    let mut scene = Scene::new(Plan { max_lifetime: Some(seconds(60.0)), ..plan(1) });
+    scene.on(Fact::Started);
+    scene.booted(101);
+    assert_eq!(scene.pass(59.9), [""; 0]);
+    assert_eq!(scene.pass(0.2), ["spawn 1 in seat 0, generation 1"]);
+    scene.logged("Info Worker (pid:101) has lived for max_worker_lifetime: it is replaced.");
+    assert_eq!(scene.booted(102), ["tell 101 Drain"]);
+}
+
+#[test]
+fn lifetimes_that_began_together_end_apart() {
+    let plan = Plan { max_lifetime: Some(seconds(60.0)), lifetime_jitter: seconds(40.0), ..plan(4) };
+    let mut scene = Scene::new(plan);
+    scene.on(Fact::Started);
+    let booted_at = scene.now;
+    (101..105).for_each(|pid| assert_eq!(scene.booted(pid), [""; 0]));
+    let mut ends = Vec::new();
+    for pid in 105..109 {
+        let next = scene.next_pid;
+        while scene.next_pid == next {
+            scene.pass(0.5);
+        }
+        ends.push((scene.now - booted_at).as_secs_f64());
+        let drained = scene.booted(pid);
+        let old: i32 = drained[0].split(' ').nth(1).unwrap().parse().unwrap();
+        scene.exited(old, 0);
+    }
+    assert!(ends[0] >= 60.0 && ends[3] <= 100.5, "{ends:?}");
+    assert!(ends.windows(2).all(|pair| pair[1] - pair[0] > 5.0), "{ends:?}");
+}
+
+#[test]
+fn a_worker_with_too_much_memory_is_replaced_first() {
+    let mut scene = Scene::new(Plan { max_memory: Some(200), ..plan(1) });
+    scene.on(Fact::Started);
+    scene.booted(101);
+    assert_eq!(scene.on(Fact::Weighed { pid: Pid(101), memory: 200 }), [""; 0]);
+    assert_eq!(scene.on(Fact::Weighed { pid: Pid(101), memory: 201 }), ["spawn 1 in seat 0, generation 1"]);
+    scene.logged("Info Worker (pid:101) has 201 MiB of memory (max_worker_memory is 200): it is replaced.");
+    assert_eq!(scene.on(Fact::Weighed { pid: Pid(101), memory: 300 }), [""; 0], "it is said once");
+    assert_eq!(scene.booted(102), ["tell 101 Drain"]);
+}
+
+#[test]
+fn what_was_lost_with_a_worker_is_named() {
+    let mut scene = Scene::serving(4);
+    let lost = |memory| LastSight { lost: vec!["GET /report?id=7 (1.3 s)".into(), "POST /a (0.1 s)".into()], memory };
+    scene.ended(101, Ended::Signal(11), lost(Memory::Unknown));
+    scene.logged(
+        "Error Worker (pid:101) was sent SIGSEGV! It has crashed. Requests lost: GET /report?id=7 (1.3 s), POST /a (0.1 s)",
+    );
+    scene.ended(102, Ended::Signal(SIGKILL), LastSight { lost: vec![], memory: Memory::Short });
+    scene.logged("Error Worker (pid:102) was sent SIGKILL! Out of memory.");
+    scene.ended(103, Ended::Signal(SIGKILL), lost(Memory::Enough));
+    scene
+        .logged("Error Worker (pid:103) was sent SIGKILL! By somebody else: neither the master nor want of memory did");
+    scene.ended(104, Ended::Code(0), lost(Memory::Unknown));
+    scene.logged("Warning Worker (pid:104) exited with code 0. Requests lost: GET /report?id=7 (1.3 s)");
 }

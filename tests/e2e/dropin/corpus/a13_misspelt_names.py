@@ -8,4 +8,4 @@ pid = "x.pid"
 debug = True
 command = "/usr/bin/gunicorn"
 name = "shop"
-max_worker_memory = 1
+max_memory = 1
