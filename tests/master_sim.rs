@@ -4,7 +4,9 @@
 //! `INDRIK_SEED=<seed>` it is lived alone, and every fact and order is printed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroUsize;
 use std::panic::catch_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indrik::exit;
@@ -31,10 +33,17 @@ fn no_promise_is_broken_in_any_life() {
         World::new(seed.parse().expect("INDRIK_SEED is a number"), Report::Print).live();
         return;
     }
-    for seed in 0..SEEDS {
-        let life = catch_unwind(|| World::new(seed, Report::Silent).live());
-        assert!(life.is_ok(), "seed {seed} breaks a promise; replay it alone with INDRIK_SEED={seed}");
-    }
+    let hands = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    thread::scope(|scope| {
+        for hand in 0..hands {
+            scope.spawn(move || {
+                for seed in (hand as u64..SEEDS).step_by(hands) {
+                    let life = catch_unwind(|| World::new(seed, Report::Silent).live());
+                    assert!(life.is_ok(), "seed {seed} breaks a promise; replay it alone with INDRIK_SEED={seed}");
+                }
+            });
+        }
+    });
 }
 
 /// SplitMix64: small, and the same everywhere.
@@ -667,12 +676,12 @@ impl World {
 
     /// No more successors boot beside the workers that they replace than may at once. A trial is one more.
     fn check_surge(&self, berth: Berth) {
-        let mates = |seat| self.children.values().filter(move |child| child.berth.seat == seat);
-        if self.master.is_reloading() || !mates(berth.seat).any(Child::is_wanted) {
+        let wanted = |seat| self.children.values().filter(move |child| child.berth.seat == seat && child.is_wanted());
+        if self.master.is_reloading() || wanted(berth.seat).count() == 0 {
             return;
         }
         let boots = self.children.values().filter(|child| child.is_wanted() && child.booted_at.is_none());
-        let successors = boots.filter(|child| mates(child.berth.seat).count() > 1).count();
+        let successors = boots.filter(|child| wanted(child.berth.seat).count() > 1).count();
         let most = self.plans[&self.master.generation()].reload_surge.max(self.master.target() / 10).max(1);
         assert!(successors < most, "more than {most} seats are handed over at once");
     }

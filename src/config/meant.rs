@@ -43,7 +43,7 @@ pub struct Config {
     pub graceful_timeout: Duration,
     /// Time for a worker to boot; at least 1 s.
     pub boot_timeout: Duration,
-    /// Workers above the number wanted that a reload may have at once; at least 1.
+    /// Workers that a reload boots at once beside those that serve; at least 1.
     pub reload_surge: usize,
     /// Time to serve on after TERM.
     pub shutdown_delay: Duration,

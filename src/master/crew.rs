@@ -22,11 +22,17 @@ pub trait Crew {
     /// Forks. Called with signals blocked. Errors: as fork(2).
     fn fork(&mut self) -> io::Result<Forked>;
 
+    /// The worker was forked, or was not (`None`). In the master.
+    fn forked(&mut self, pid: Option<i32>);
+
     /// A worker has ended, and what is said of it has been logged.
     fn ended(&mut self, pid: i32);
 
     /// Somebody has asked for another number of workers.
     fn resized(&mut self, new: usize, old: usize);
+
+    /// Reads the settings as [`Crew::reread`] would, in a process of its own that ends afterwards. Errors: what is wrong.
+    fn try_settings(&mut self) -> Result<(), String>;
 
     /// Reads the settings again; there shall be `workers` now. Nothing has changed yet; on an error the text says what is
     /// wrong.

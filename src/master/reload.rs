@@ -4,12 +4,13 @@
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::binding::{announce, rebind};
 use super::pidfile::Pidfile;
 use super::run::Master;
 use super::supervisor::{Fact, Order, Plan};
+use super::trial::Trial;
 use crate::config::Config;
 use crate::net::Listener;
 
@@ -21,8 +22,32 @@ pub(super) struct Load {
 }
 
 impl Master<'_> {
+    /// Has the settings tried; a trial that is still going on is of files that have changed since.
+    pub(super) fn begin_trial(&mut self) -> Option<Fact> {
+        if let Some(trial) = self.trial.take() {
+            trial.cancel();
+        }
+        let generation = self.supervisor.generation();
+        let limit = self.loads.get(&generation).map_or(Duration::MAX, |load| load.config.boot_timeout);
+        match Trial::begin(self.crew, limit) {
+            Ok(trial) => {
+                self.trial = Some(trial);
+                None
+            }
+            Err(text) => Some(fail(&text)),
+        }
+    }
+
+    /// The trial has ended.
+    pub(super) fn end_trial(&mut self, verdict: Result<(), String>) -> Vec<Order> {
+        match verdict {
+            Ok(()) => self.reload(),
+            Err(text) => self.supervisor.on(fail(&text), Instant::now()),
+        }
+    }
+
     /// Reads the settings and binds what is new. What the master itself takes from them waits for a worker that boots.
-    pub(super) fn reload(&mut self) -> Vec<Order> {
+    fn reload(&mut self) -> Vec<Order> {
         let reread = self.crew.reread(self.supervisor.target()).and_then(|config| {
             let listeners = rebind(&config, &self.listeners())?;
             Ok(Load { config, listeners })
@@ -38,10 +63,7 @@ impl Master<'_> {
                 }
                 orders
             }
-            Err(text) => {
-                log::error!("Reload failed, the old settings stay in force: {text}");
-                self.supervisor.on(Fact::ReloadFailed, Instant::now())
-            }
+            Err(text) => self.supervisor.on(fail(&text), Instant::now()),
         }
     }
 
@@ -80,6 +102,11 @@ impl Master<'_> {
     fn listeners(&self) -> Vec<Arc<Listener>> {
         self.loads.values().flat_map(|load| &load.listeners).cloned().collect()
     }
+}
+
+fn fail(text: &str) -> Fact {
+    log::error!("Reload failed, the old settings stay in force: {text}");
+    Fact::ReloadFailed
 }
 
 /// What the supervisor takes from settings.

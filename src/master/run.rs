@@ -22,6 +22,7 @@ use super::pidfile::Pidfile;
 use super::reload::{Load, plan};
 use super::signals::{handled_signals, signal_of};
 use super::supervisor::{self, Berth, Fact, Generation, LastSight, Level, Memory, Order, Pid, Signal, Supervisor};
+use super::trial::Trial;
 use super::workers::Workers;
 use crate::config::Config;
 use crate::exit;
@@ -53,6 +54,10 @@ pub(super) struct Master<'a> {
     pub(super) loads: HashMap<Generation, Load>,
     /// A reload that may still be abandoned.
     pub(super) candidate: Option<Generation>,
+    /// A reload whose settings are being tried.
+    pub(super) trial: Option<Trial>,
+    /// What has come out at the last trial, and was not yet obeyed.
+    tried: Option<Result<(), String>>,
     workers: Workers,
     poll: Poll,
     signals: SignalPipe,
@@ -97,6 +102,8 @@ impl<'a> Master<'a> {
             supervisor,
             loads,
             candidate: None,
+            trial: None,
+            tried: None,
             workers,
             poll,
             signals,
@@ -116,9 +123,16 @@ impl<'a> Master<'a> {
                     Next::End(ended) => return ended,
                 }
             }
+            if let Some(verdict) = self.tried.take() {
+                let orders = self.end_trial(verdict);
+                match self.obey(orders, None) {
+                    Next::GoOn => {}
+                    Next::End(ended) => return ended,
+                }
+            }
             self.settle_reload();
             let now = Instant::now();
-            let next = self.supervisor.next_deadline().unwrap_or(now + TICK);
+            let next = self.next_deadline().unwrap_or(now + TICK);
             let patience = next.saturating_duration_since(now).min(TICK);
             if let Err(error) = self.poll.poll(&mut events, Some(patience))
                 && error.kind() != io::ErrorKind::Interrupted
@@ -138,6 +152,10 @@ impl<'a> Master<'a> {
         let dead: Vec<(i32, Death)> = iter::from_fn(sys::reap).collect();
         let memory = self.memory_at_deaths(&dead);
         for (pid, death) in dead {
+            if let Some(trial) = self.trial.take_if(|trial| trial.pid == pid) {
+                self.tried = Some(trial.verdict(death));
+                continue;
+            }
             // Its last words first: they may be the reason.
             self.facts.extend(self.workers.hear(pid, now));
             let last = LastSight { lost: self.workers.unfinished(pid), memory };
@@ -153,6 +171,9 @@ impl<'a> Master<'a> {
             self.facts.extend(signal_of(number).map(Fact::Signal));
         }
         self.weigh(now);
+        if let Some(trial) = &mut self.trial {
+            trial.enforce(now);
+        }
         self.facts.push_back(Fact::Tick);
         self.crew.tick();
     }
@@ -186,16 +207,27 @@ impl<'a> Master<'a> {
 
     fn tell(&mut self, fact: Fact) -> Next {
         let is_resizing = matches!(fact, Fact::Signal(Signal::Ttin | Signal::Ttou | Signal::Winch));
-        let mut ended = match &fact {
+        let ended = match &fact {
             Fact::Exited { pid, .. } => Some(pid.0),
             _ => None,
         };
         let before = self.supervisor.target();
-        let mut orders = VecDeque::from(self.supervisor.on(fact, Instant::now()));
+        let orders = self.supervisor.on(fact, Instant::now());
         let target = self.supervisor.target();
         if is_resizing && target != before {
             self.crew.resized(target, before);
         }
+        if self.supervisor.is_stopping()
+            && let Some(trial) = self.trial.take()
+        {
+            trial.cancel();
+        }
+        self.obey(orders, ended)
+    }
+
+    /// Does what the supervisor says. `ended`: the worker whose end it speaks of.
+    fn obey(&mut self, orders: Vec<Order>, mut ended: Option<i32>) -> Next {
+        let mut orders = VecDeque::from(orders);
         while let Some(order) = orders.pop_front() {
             // What is said of a worker's end is logged first.
             if !matches!(order, Order::Log(..))
@@ -213,10 +245,7 @@ impl<'a> Master<'a> {
                     log::warn!("a binary upgrade is not supported yet");
                     Some(Fact::UpgradeFailed)
                 }
-                Order::Reload => {
-                    orders.extend(self.reload());
-                    None
-                }
+                Order::Reload => self.begin_trial(),
                 Order::ReopenLogs => {
                     self.crew.reopen_logs();
                     None
@@ -251,6 +280,11 @@ impl<'a> Master<'a> {
         Next::GoOn
     }
 
+    fn next_deadline(&self) -> Option<Instant> {
+        let trial = self.trial.as_ref().and_then(Trial::deadline);
+        [self.supervisor.next_deadline(), trial].into_iter().flatten().min()
+    }
+
     /// Forks a worker. `Err` is not a failure but the other process.
     fn spawn(&mut self, berth: Berth) -> Result<Fact, Box<Born>> {
         let failed = |error: io::Error| Fact::NotSpawned { berth, reason: error.to_string() };
@@ -266,6 +300,7 @@ impl<'a> Master<'a> {
         match self.crew.fork() {
             Ok(Forked::Master(pid)) => {
                 sys::unblock_all();
+                self.crew.forked(Some(pid));
                 drop(worker_end);
                 self.workers.add(pid, berth.id.0, master_end, line, self.poll.registry());
                 Ok(Fact::Spawned { berth, pid: Pid(pid) })
@@ -279,6 +314,7 @@ impl<'a> Master<'a> {
             }
             Err(error) => {
                 sys::unblock_all();
+                self.crew.forked(None);
                 Ok(failed(error))
             }
         }

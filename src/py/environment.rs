@@ -41,6 +41,15 @@ pub fn insert_path(directory: &Path) -> Result<(), String> {
     Python::attach(insert).map_err(|error| error.to_string())
 }
 
+/// Writes what `sys.stdout` and `sys.stderr` hold back. Nobody is there to be told of a failure.
+pub fn flush_output() {
+    Python::attach(|py| {
+        for name in ["stdout", "stderr"] {
+            let _ = py.import("sys").and_then(|sys| sys.getattr(name)).and_then(|stream| stream.call_method0("flush"));
+        }
+    });
+}
+
 fn environ(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     py.import("os")?.getattr("environ")
 }

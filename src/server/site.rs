@@ -239,17 +239,14 @@ impl Crew for Site {
                 log::info!("threads that the settings file has started stay behind in the master at a fork: {threads}");
             }
         }
-        Ok(match fork::fork() {
-            Ok(Fork::Parent { child }) => {
-                hooks::forked(Some(child));
-                Forked::Master(child)
-            }
-            Ok(Fork::Child) => Forked::Worker,
-            Err(error) => {
-                hooks::forked(None);
-                return Err(error);
-            }
+        Ok(match fork::fork()? {
+            Fork::Parent { child } => Forked::Master(child),
+            Fork::Child => Forked::Worker,
         })
+    }
+
+    fn forked(&mut self, pid: Option<i32>) {
+        hooks::forked(pid);
     }
 
     fn ended(&mut self, pid: i32) {
@@ -258,6 +255,12 @@ impl Crew for Site {
 
     fn resized(&mut self, new: usize, old: usize) {
         tell_hook("nworkers_changed", hooks::workers_changed(new, Some(old)));
+    }
+
+    fn try_settings(&mut self) -> Result<(), String> {
+        let tried = self.read().and_then(|config| check_logs(&config));
+        environment::flush_output();
+        tried
     }
 
     fn reread(&mut self, workers: usize) -> Result<Arc<Config>, String> {

@@ -28,7 +28,9 @@ pub use memory::SharedWords;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use private::{Private, surrender_private};
 pub use process::{Death, exit_now, fork, kill, notify_of_parents_death, random_up_to, reap};
-pub use rights::{STACKS_FILE, memory_file, memory_file_of, receive_with_descriptors, send_with_descriptors};
+pub use rights::{
+    STACKS_FILE, memory_file, memory_file_of, print_into, receive_with_descriptors, send_with_descriptors,
+};
 pub use send_file::send_file;
 pub use signals::{
     SIGABRT, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, default_all, interrupt_signal,

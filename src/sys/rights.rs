@@ -67,6 +67,13 @@ pub fn memory_file(name: &str, bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
+/// Sends what this process prints, on standard output and standard error, into `file`.
+pub fn print_into(file: &File) {
+    // Neither can fail: the file is open, and so is what it replaces or it becomes so.
+    let _ = nix::unistd::dup2_stdout(file);
+    let _ = nix::unistd::dup2_stderr(file);
+}
+
 /// The name of the file in memory into which a worker writes the stacks of its threads.
 pub const STACKS_FILE: &str = "indrik-stacks";
 

@@ -87,9 +87,9 @@ def test_long_requests_on_threads_are_not_killed(serve):
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("/signal/9", "[ERROR] Worker (pid:{pid}) was sent SIGKILL! Perhaps out of memory?"),
-        ("/signal/11", "[WARNING] Worker (pid:{pid}) was sent SIGSEGV!"),
-        ("/exit/7", "[ERROR] Worker (pid:{pid}) exited with code 7."),
+        ("/signal/9", "[ERROR] Worker (pid:{pid}) was sent SIGKILL! "),
+        ("/signal/11", "[ERROR] Worker (pid:{pid}) was sent SIGSEGV! It has crashed. Requests lost: GET /signal/11 ("),
+        ("/exit/7", "[ERROR] Worker (pid:{pid}) exited with code 7. Requests lost: GET /exit/7 ("),
     ],
 )
 def test_a_crashed_worker_is_replaced_and_its_end_is_told(serve, path, line):

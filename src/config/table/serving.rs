@@ -223,9 +223,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Int { least: 1, most: MOST_WORKERS },
         default: Preset::Int(1),
         unit: "processes",
-        help: "Workers above the number wanted that a reload may have at once.",
-        more: "A reload first boots one new worker; once it serves, the others follow, as many at a time as this. A worker \
-               that still finishes its requests counts.",
+        help: "Workers that a reload boots at once beside those that serve.",
+        more: "A reload first boots one new worker; once it serves, the others follow, as many at a time as this, each ready \
+               before its predecessor drains. Those that drain do not count: no slow client holds up a reload.",
         verdict: Verdict::New,
         ..BLANK
     },

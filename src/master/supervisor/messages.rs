@@ -22,7 +22,7 @@ pub struct Plan {
     pub graceful_timeout: Duration,
     /// Setting `boot_timeout`: how long a worker may take from its fork until it has booted.
     pub boot_timeout: Duration,
-    /// Setting `reload_surge`: seats that a reload may hand over at once; at least 1.
+    /// Setting `reload_surge`: workers that a reload boots at once beside those that serve; at least 1.
     pub reload_surge: usize,
     /// Setting `shutdown_delay`: how long the server goes on after TERM.
     pub shutdown_delay: Duration,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::messages::{Berth, Generation, Level, Order, Pid, Plan, SeatIdx, Word, WorkerId};
 use super::process::{Process, State};
-use super::seats::{Occupancy, SETTLED, Seat};
+use super::seats::{Occupancy, SETTLED};
 use super::signals::Stage;
 use super::{Fallback, MOST_WORKERS, Supervisor};
 
@@ -218,28 +218,32 @@ impl Supervisor {
 
     /// The open seats into which a worker may be spawned now.
     fn lacking(&self, occupancy: &[Occupancy]) -> Vec<(SeatIdx, Generation)> {
-        // What drains in closed seats holds up the replacements, but not a reload: it takes nobody's place.
-        let moving = |(occupancy, _): &(&Occupancy, &Seat)| occupancy.count > 1 || occupancy.draining;
-        let seats = || occupancy.iter().zip(&self.seats);
-        let mut hand_overs = seats().filter(moving).filter(|(_, seat)| seat.open).count();
-        let closing = seats().filter(moving).count() - hand_overs;
+        // A reload waits for workers that boot, never for those that drain: one slow client would hold it up. What recycles
+        // waits for both, and for what drains in closed seats.
+        let boots = |seat: &Occupancy| {
+            let is_booting = |pid: Pid| self.processes[&pid].state == State::Boot;
+            seat.resident.is_some()
+                && (seat.spawning || seat.predecessor.is_some() && seat.resident.is_some_and(is_booting))
+        };
+        let mut booting = occupancy.iter().filter(|seat| boots(seat)).count();
+        let mut moving = occupancy.iter().filter(|seat| seat.count > 1 || seat.draining).count();
         let lease = (self.target / 10).max(1);
         let mut lacking = Vec::new();
         for (idx, (occupancy, seat)) in (0..).zip(occupancy.iter().zip(&self.seats)) {
             if !seat.open || seat.retry_at.is_some() {
                 continue;
             }
-            let most = match self.lack(occupancy) {
+            let may = match self.lack(occupancy) {
                 Lack::Nothing => continue,
-                Lack::Worker => usize::MAX,
-                Lack::Successor => self.plan.reload_surge.max(1),
-                Lack::Replacement => lease.saturating_sub(closing),
+                Lack::Worker => true,
+                Lack::Successor => booting < self.plan.reload_surge.max(1),
+                Lack::Replacement => moving < lease,
             };
-            if hand_overs >= most {
-                continue;
+            if may {
+                let is_beside = usize::from(occupancy.resident.is_some());
+                (booting, moving) = (booting + is_beside, moving + is_beside);
+                lacking.push((SeatIdx(idx), self.generation));
             }
-            hand_overs += usize::from(occupancy.resident.is_some());
-            lacking.push((SeatIdx(idx), self.generation));
         }
         lacking
     }
