@@ -9,7 +9,7 @@ use std::sync::Arc;
 use indrik::app::echo::Echo;
 use indrik::config::{self, Layers};
 use indrik::ipc::{self, Scoreboard};
-use indrik::net::{Address, Listener};
+use indrik::net::{Address, Listener, Manner};
 use indrik::worker::{self, Setup};
 
 fn main() -> ExitCode {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 
 fn serve(port: &str) -> Result<(), Box<dyn std::error::Error>> {
     let (config, _) = config::resolve(&Layers::default(), Path::new("/"))?;
-    let listener = Listener::bind(&Address::parse(&format!("127.0.0.1:{port}"))?, 2048)?;
+    let listener = Listener::bind(&Address::parse(&format!("127.0.0.1:{port}"))?, Manner::plain(2048))?;
     // Held open: its end of file would tell the worker that it is an orphan.
     let (_master, ipc) = ipc::pair()?;
     let setup = Setup {

@@ -2,6 +2,7 @@
 //! each process that it forks becomes a worker here.
 
 mod life;
+mod privileges;
 mod site;
 
 use std::ffi::OsString;
@@ -136,6 +137,7 @@ fn serve_with_python(invocation: Invocation) -> i32 {
     relay_logs(&config);
     site.report_warnings();
     prepare_for_many(&config);
+    privileges::report(&config);
     sys::set_title(&title("master", &config));
     if let Err(text) = hooks::workers_changed(config.workers, None) {
         complain(&text);
@@ -239,7 +241,8 @@ fn check_logs(config: &Config) -> Result<(), String> {
         if let Some(path) = destination.path() {
             let path = config.chdir.join(path);
             let opened = fs::OpenOptions::new().append(true).create(true).open(&path);
-            opened.map_err(|error| format!("cannot open {which} log {}: {error}", path.display()))?;
+            let file = opened.map_err(|error| format!("cannot open {which} log {}: {error}", path.display()))?;
+            privileges::give(&file, config);
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use std::time::Duration;
 use indrik::app::echo::{Echo, GREETING};
 use indrik::config::{self, Layers, Raw, Source, Value};
 use indrik::ipc::{self, FromWorker, MasterEnd, Received, Scoreboard, ToWorker};
-use indrik::net::{Address, Listener};
+use indrik::net::{Address, Listener, Manner};
 use indrik::worker::{self, Ended, Setup};
 
 /// No test waits longer than this for anything.
@@ -31,7 +31,7 @@ impl Worker {
         }
         let layers = Layers { command_line, ..Layers::default() };
         let (config, _) = config::resolve(&layers, Path::new("/")).unwrap();
-        let listener = Listener::bind(&Address::parse("127.0.0.1:0").unwrap(), 64).unwrap();
+        let listener = Listener::bind(&Address::parse("127.0.0.1:0").unwrap(), Manner::plain(64)).unwrap();
         let port = listener.server_name().unwrap().1;
         let (master, ipc) = ipc::pair().unwrap();
         let board = Scoreboard::new().unwrap();

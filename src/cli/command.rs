@@ -124,6 +124,7 @@ fn option(setting: &'static Setting) -> Option<Arg> {
         | Kind::Class
         | Kind::Dict
         | Kind::Account
+        | Kind::Permissions
         | Kind::Protocols
         | Kind::Statsd
         | Kind::Anything => arg,

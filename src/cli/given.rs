@@ -61,6 +61,7 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
         | Kind::Class
         | Kind::Dict
         | Kind::Account
+        | Kind::Permissions
         | Kind::Protocols
         | Kind::Statsd
         | Kind::Anything => Value::Str(matches.get_one::<String>(setting.name)?.clone()),

@@ -37,6 +37,34 @@ pub enum ClientIpHeader {
     Forwarded,
 }
 
+/// A user or a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// By its number.
+    Number(u32),
+    /// By its name. Who asks the system replaces it by the number.
+    Name(String),
+}
+
+impl Account {
+    /// The account that a value names, as its kind has let it through; `None` if it names none.
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Int(number) => u32::try_from(*number).ok().map(Self::Number),
+            Value::Str(name) => Some(Self::Name(name.clone())),
+            _ => None,
+        }
+    }
+
+    /// Its number; `None` as long as nobody has asked the system for it.
+    pub fn number(&self) -> Option<u32> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Name(_) => None,
+        }
+    }
+}
+
 impl HeaderMap {
     /// The variant of a word that the table allows; `None` for all others.
     pub(super) fn named(word: &str) -> Option<Self> {

@@ -72,6 +72,8 @@ pub enum Kind {
     Account,
     /// An integer of at least 0; with an option a leading 0 means octal.
     Mode,
+    /// Permissions of a file: an integer up to `0o777`, or text in octal; `None` where there are none.
+    Permissions,
     /// Versions of HTTP, separated by commas.
     Protocols,
     /// `HOST`, `HOST:PORT` or `unix://PATH`.
@@ -150,14 +152,20 @@ impl Kind {
             Kind::Texts => texts(value).map(Value::List),
             Kind::Account => match value {
                 Value::None => Some(Value::None),
-                Value::Int(number) if *number >= 0 => Some(Value::Int(*number)),
-                Value::Str(_) => text(value).filter(|text| !text.is_empty()).map(|text| match decimal(&text) {
-                    Some(number) if number >= 0 => Value::Int(number),
-                    _ => Value::Str(text),
+                Value::Int(number) => Some(Value::Int(*number)).filter(|_| is_account(*number)),
+                Value::Str(_) => text(value).filter(|text| !text.is_empty()).and_then(|text| match decimal(&text) {
+                    Some(number) if number >= 0 => Some(Value::Int(number)).filter(|_| is_account(number)),
+                    _ => Some(Value::Str(text)),
                 }),
                 _ => None,
             },
             Kind::Mode => integer(value).filter(|number| *number >= 0).map(Value::Int),
+            Kind::Permissions => match value {
+                Value::None => Some(Value::None),
+                Value::Int(number) => Some(*number).filter(is_permissions).map(Value::Int),
+                Value::Str(text) => octal_text(text).filter(is_permissions).map(Value::Int),
+                _ => None,
+            },
             Kind::Protocols => protocols(value),
             Kind::Statsd => statsd(value),
             Kind::Anything => Some(value.clone()),
@@ -200,6 +208,7 @@ impl Kind {
             Kind::Texts => "text, or a list of texts".to_owned(),
             Kind::Account => "a name, a number or None".to_owned(),
             Kind::Mode => "an integer of at least 0, such as 0o022".to_owned(),
+            Kind::Permissions => "permissions up to 0o777, such as 0o660 or '660', or None".to_owned(),
             Kind::Protocols => "'h1', 'h2' or both, separated by a comma".to_owned(),
             Kind::Statsd => "HOST:PORT, unix://PATH or None".to_owned(),
             Kind::Anything => "anything".to_owned(),
@@ -214,6 +223,23 @@ fn integer(value: &Value) -> Option<i64> {
         Value::Str(text) => literal(text),
         Value::None | Value::List(_) | Value::Dict(_) | Value::Callable(_) | Value::Other { .. } => None,
     }
+}
+
+/// The largest number of 32 bits means "leave it as it is" to the system calls.
+fn is_account(number: i64) -> bool {
+    (0..i64::from(u32::MAX)).contains(&number)
+}
+
+fn is_permissions(number: &i64) -> bool {
+    (0..=0o777).contains(number)
+}
+
+/// Octal digits, with or without `0o` in front.
+fn octal_text(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    let is_octal = !digits.is_empty() && digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    is_octal.then(|| i64::from_str_radix(digits, 8).ok()).flatten()
 }
 
 fn boolean(value: &Value) -> Option<bool> {
@@ -528,6 +554,30 @@ mod tests {
             Value::None,
         ] {
             refuses(Kind::SchemeHeaders, bad);
+        }
+    }
+
+    #[test]
+    fn accounts_are_names_or_numbers() {
+        takes(Kind::Account, text_value("www-data"), text_value("www-data"));
+        takes(Kind::Account, text_value("33"), Value::Int(33));
+        takes(Kind::Account, Value::Int(0), Value::Int(0));
+        takes(Kind::Account, Value::None, Value::None);
+        for bad in [Value::Int(-1), Value::Int(i64::from(u32::MAX)), text_value("4294967295"), text_value("")] {
+            refuses(Kind::Account, bad);
+        }
+    }
+
+    #[test]
+    fn permissions_are_octal() {
+        for text in ["660", "0660", "0o660"] {
+            takes(Kind::Permissions, text_value(text), Value::Int(0o660));
+        }
+        takes(Kind::Permissions, Value::Int(0o660), Value::Int(0o660));
+        takes(Kind::Permissions, Value::None, Value::None);
+        // What `unix_socket_mode = 660` is to Python has bits that are no permissions.
+        for bad in [Value::Int(660), Value::Int(-1), text_value("1777"), text_value("0x1"), text_value("rw")] {
+            refuses(Kind::Permissions, bad);
         }
     }
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choice::{ClientIpHeader, HeaderMap, ProxyProtocol};
+use super::choice::{Account, ClientIpHeader, HeaderMap, ProxyProtocol};
 use super::peers::Peers;
 
 /// What the server shall do. One per load of the settings.
@@ -137,6 +137,22 @@ pub struct Config {
     pub proxy_protocol: ProxyProtocol,
     /// Peers that may send one; always those on unix sockets.
     pub proxy_allow_ips: Peers,
+    /// Listen at ports that others listen at, too.
+    pub reuse_port: bool,
+    /// User of the workers. `None`: the master's.
+    pub user: Option<Account>,
+    /// Group of the workers. `None`: the master's.
+    pub group: Option<Account>,
+    /// The workers get all groups of their user.
+    pub initgroups: bool,
+    /// Permissions that unix sockets lack.
+    pub umask: u32,
+    /// Permissions of unix sockets. `None`: `umask` says it.
+    pub unix_socket_mode: Option<u32>,
+    /// Owner of unix sockets, `user` standing in. `None`: who makes them.
+    pub unix_socket_user: Option<Account>,
+    /// Group of unix sockets, `group` standing in. `None`: that of who makes them.
+    pub unix_socket_group: Option<Account>,
     /// Must be a directory, and has no other effect.
     pub worker_tmp_dir: Option<PathBuf>,
     /// Replace the workers when a file of the application changes.

@@ -21,7 +21,7 @@ mod table;
 mod value;
 mod worker_class;
 
-pub use choice::{ClientIpHeader, HeaderMap, ProxyProtocol};
+pub use choice::{Account, ClientIpHeader, HeaderMap, ProxyProtocol};
 pub use diagnosis::{Finding, Judgement, diagnose};
 pub use docs::settings_markdown;
 pub use error::{Error, Warning, hint};

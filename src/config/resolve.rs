@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::advice;
-use super::choice::{ClientIpHeader, HeaderMap, ProxyProtocol};
+use super::choice::{Account, ClientIpHeader, HeaderMap, ProxyProtocol};
 use super::error::{Error, Warning};
 use super::meant::{Config, Level, WorkerClass};
 use super::peers::{Peers, Words};
@@ -118,6 +118,17 @@ pub fn resolve(layers: &Layers, cwd: &Path) -> Result<(Config, Vec<Warning>), Er
         client_ip_header: chosen(&settled, "client_ip_header", ClientIpHeader::named),
         proxy_protocol: chosen(&settled, "proxy_protocol", ProxyProtocol::named),
         proxy_allow_ips: peers(&settled, "proxy_allow_ips", Words::Everybody),
+        reuse_port: settled.is_on("reuse_port"),
+        user: account(&settled, "user"),
+        group: account(&settled, "group"),
+        initgroups: settled.is_on("initgroups"),
+        umask: u32::try_from(settled.number("umask")).unwrap_or(u32::MAX),
+        unix_socket_mode: match settled.value("unix_socket_mode") {
+            Value::Int(mode) => u32::try_from(*mode).ok(),
+            _ => None,
+        },
+        unix_socket_user: account(&settled, "unix_socket_user").or_else(|| account(&settled, "user")),
+        unix_socket_group: account(&settled, "unix_socket_group").or_else(|| account(&settled, "group")),
         worker_tmp_dir: settled.text("worker_tmp_dir").map(|path| absolute(&chdir, path)),
         reload: settled.is_on("reload"),
         reload_extra_files: settled.texts("reload_extra_files").map(str::to_owned).collect(),
@@ -238,6 +249,10 @@ fn level(settled: &Settled, warnings: &mut Vec<Warning>) -> Level {
         warnings.push(Warning::new(format!("{source}: unknown loglevel {value} means 'info'{hint}")));
         Level::Info
     })
+}
+
+fn account(settled: &Settled, name: &str) -> Option<Account> {
+    Account::of(settled.value(name))
 }
 
 fn python_path(settled: &Settled, chdir: &Path) -> Vec<PathBuf> {

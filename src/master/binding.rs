@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::signals::signal_of;
 use super::supervisor::Signal;
-use crate::config::Config;
-use crate::net::{Address, BindError, Listener};
+use crate::config::{Account, Config};
+use crate::net::{Access, Address, BindError, Listener, Manner};
 use crate::sys::{self, Interest as Wait, SignalPipe};
 
 /// How often a bind is tried, and how long apart: an old server may be about to leave. Source: Gunicorn.
@@ -19,11 +19,21 @@ fn addresses(config: &Config) -> Result<Vec<Address>, String> {
     config.bind.iter().map(|text| Address::parse(text).map_err(|error| error.to_string())).collect()
 }
 
+fn manner(config: &Config) -> Manner {
+    let number = |account: &Option<Account>| account.as_ref().and_then(Account::number);
+    let access = Access {
+        mode: config.unix_socket_mode.unwrap_or(0o777 & !config.umask),
+        user: number(&config.unix_socket_user),
+        group: number(&config.unix_socket_group),
+    };
+    Manner { backlog: config.backlog as i32, reuses_port: config.reuse_port, access }
+}
+
 /// Keeps the sockets of addresses that are `held`, and binds the others. Errors: one cannot be bound; the text says why.
 pub(super) fn rebind(config: &Config, held: &[Arc<Listener>]) -> Result<Vec<Arc<Listener>>, String> {
     let listen = |address: &Address| match held.iter().find(|listener| listener.address() == address) {
         Some(listener) => Ok(listener.clone()),
-        None => Listener::bind(address, config.backlog as i32)
+        None => Listener::bind(address, manner(config))
             .map(Arc::new)
             .map_err(|error| format!("cannot bind {address}: {error}{}", advice(address, &error))),
     };
@@ -34,14 +44,14 @@ pub(super) fn rebind(config: &Config, held: &[Arc<Listener>]) -> Result<Vec<Arc<
 pub(super) fn bind_all(config: &Config, signals: &SignalPipe) -> Result<Vec<Arc<Listener>>, String> {
     let mut listeners = Vec::new();
     for address in addresses(config)? {
-        listeners.push(Arc::new(bind_patiently(&address, config.backlog as i32, signals)?));
+        listeners.push(Arc::new(bind_patiently(&address, manner(config), signals)?));
     }
     Ok(listeners)
 }
 
-fn bind_patiently(address: &Address, backlog: i32, signals: &SignalPipe) -> Result<Listener, String> {
+fn bind_patiently(address: &Address, manner: Manner, signals: &SignalPipe) -> Result<Listener, String> {
     for attempt in 1..=BIND_ATTEMPTS {
-        let error = match Listener::bind(address, backlog) {
+        let error = match Listener::bind(address, manner) {
             Ok(listener) => return Ok(listener),
             Err(error) => error,
         };
@@ -86,6 +96,7 @@ fn advice(address: &Address, error: &BindError) -> &'static str {
         (Address::Unix(_), io::ErrorKind::PermissionDenied) => {
             "\nhint: this user must be allowed to write in the socket's directory"
         }
+        (Address::Descriptor(_), _) => "\nhint: fd://N is a socket that whoever starts the server has opened, once",
         (Address::Unix(_), io::ErrorKind::NotFound) => "\nhint: the directory of a unix socket must exist",
         _ => "",
     }

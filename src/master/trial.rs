@@ -30,6 +30,7 @@ impl Trial {
     /// Makes the child; it has `limit`. Errors: it cannot be made; the text says why.
     pub(super) fn begin(crew: &mut dyn Crew, limit: Duration) -> Result<Self, String> {
         let failed = |error| format!("cannot try the settings: {error}");
+        let master = std::process::id().cast_signed();
         let output = sys::memory_file("indrik-trial", b"").map_err(failed)?;
         sys::block_all();
         let forked = crew.fork();
@@ -41,7 +42,9 @@ impl Trial {
             Ok(Forked::Worker) => {
                 sys::default_all();
                 sys::unblock_all();
-                sys::notify_of_parents_death();
+                if !sys::end_with_parent(master) {
+                    sys::exit_now(1);
+                }
                 sys::print_into(&output);
                 let code = match crew.try_settings() {
                     Ok(()) => SOUND,

@@ -21,6 +21,8 @@ pub enum Address {
     },
     /// `unix:PATH` and `unix://PATH`. A path that begins with a NUL byte is an abstract name.
     Unix(PathBuf),
+    /// `fd://N`: a descriptor that this process has inherited.
+    Descriptor(i32),
 }
 
 /// Why a text is no address.
@@ -33,12 +35,15 @@ pub struct AddressError {
 impl Address {
     /// Parses one entry of the setting `bind`.
     ///
-    /// Errors: a port that is no number up to 65535, an unclosed bracket, an empty unix path, `fd://`.
+    /// Errors: a port that is no number up to 65535, an unclosed bracket, an empty unix path, `fd://` without a number.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let refuse = |reason: &str| AddressError { text: text.to_owned(), reason: reason.to_owned() };
         let lower = text.to_ascii_lowercase();
-        if lower.starts_with("fd://") {
-            return Err(refuse("inherited descriptors are not supported yet"));
+        if let Some(number) = lower.strip_prefix("fd://") {
+            let number = number.parse().ok().filter(|number| *number >= 0);
+            return number
+                .map(Self::Descriptor)
+                .ok_or_else(|| refuse("the number of a descriptor is wanted, as in fd://3"));
         }
         if lower.starts_with("unix:") {
             let path = &text["unix:".len()..];
@@ -100,6 +105,7 @@ impl fmt::Display for Address {
                 write!(f, "('{host}', {port})")
             }
             Self::Unix(path) => write!(f, "{}", path.to_string_lossy().replace('\0', "\\0")),
+            Self::Descriptor(number) => write!(f, "fd://{number}"),
         }
     }
 }
@@ -121,6 +127,7 @@ mod tests {
         let got = match Address::parse(text) {
             Ok(Address::Tcp { host, port }) => format!("tcp {host} {port}"),
             Ok(Address::Unix(path)) => format!("unix {}", path.display().to_string().replace('\0', "@")),
+            Ok(Address::Descriptor(number)) => format!("fd {number}"),
             Err(error) => format!("refuse {}", error.reason),
         };
         assert_eq!(got, want, "{text}");
@@ -142,6 +149,7 @@ mod tests {
         check("unix://tmp/x.sock", "unix tmp/x.sock");
         check("unix:../x.sock", "unix ../x.sock");
         check("unix:\\0name", "unix @name");
+        check("fd://3", "fd 3");
     }
 
     #[test]
@@ -153,6 +161,7 @@ mod tests {
         check("http://h:1", "refuse one HOST:PORT is wanted, without a scheme");
         check("a:1,b:2", "refuse one HOST:PORT is wanted, without a scheme");
         check("unix:", "refuse a unix socket needs a path");
-        check("fd://3", "refuse inherited descriptors are not supported yet");
+        check("fd://x", "refuse the number of a descriptor is wanted, as in fd://3");
+        check("fd://-1", "refuse the number of a descriptor is wanted, as in fd://3");
     }
 }

@@ -1,19 +1,18 @@
-//! Listening sockets: made by the master, inherited by the workers.
-//!
-//! A unix socket's file is removed by the process that made it, when it closes the listener, and by no other.
+//! Listening sockets: made or inherited by the master, inherited by the workers.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use mio::net::{TcpListener, UnixListener};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use super::address::Address;
+use super::socket_file::{self, Access, SocketFile};
 use super::stream::Stream;
 use crate::sys;
 
@@ -23,21 +22,33 @@ pub struct Listener {
     socket: Kind,
     address: Address,
     /// Removes the file when it is dropped.
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
+    /// Of an inherited unix socket: what it is bound to.
+    path: Option<PathBuf>,
+}
+
+/// How listeners are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// Connections that may wait; listen(2).
+    pub backlog: i32,
+    /// Others may listen at the same address and port, if they say so, too; SO_REUSEPORT.
+    pub reuses_port: bool,
+    /// Who may connect to a unix socket.
+    pub access: Access,
+}
+
+impl Manner {
+    /// As Gunicorn's defaults make it, but for the backlog.
+    pub fn plain(backlog: i32) -> Self {
+        Self { backlog, reuses_port: false, access: Access::EVERYBODY }
+    }
 }
 
 #[derive(Debug)]
 enum Kind {
     Tcp(TcpListener, SocketAddr),
     Unix(UnixListener),
-}
-
-/// A unix socket's file and the process that must remove it.
-#[derive(Debug)]
-struct SocketFile {
-    path: PathBuf,
-    inode: u64,
-    owner: u32,
 }
 
 /// Why an address could not be bound.
@@ -52,16 +63,41 @@ pub enum BindError {
 }
 
 impl Listener {
-    /// Binds and listens. `backlog`: connections, listen(2).
+    /// Makes a listener; one that names a descriptor is taken from what this process has inherited.
     ///
     /// A stale unix socket file is replaced; one that somebody listens on is [`BindError::InUse`], and a file that is no
-    /// socket is left alone. Unix sockets are open to every user (mode 0777), as Gunicorn's default umask makes them.
-    pub fn bind(address: &Address, backlog: i32) -> Result<Self, BindError> {
-        let (socket, file) = match address {
-            Address::Tcp { host, port } => (bind_tcp(host, *port, backlog)?, None),
-            Address::Unix(path) => bind_unix(path, backlog)?,
-        };
-        Ok(Self { socket, address: address.clone(), _file: file })
+    /// socket is left alone.
+    pub fn bind(address: &Address, manner: Manner) -> Result<Self, BindError> {
+        let listener = |socket, file| Self { socket, address: address.clone(), file, path: None };
+        Ok(match address {
+            Address::Tcp { host, port } => listener(bind_tcp(host, *port, manner)?, None),
+            Address::Unix(path) => {
+                let (socket, file) = socket_file::bind(path, manner.access)?;
+                socket.listen(manner.backlog).map_err(BindError::of)?;
+                listener(Kind::Unix(UnixListener::from_std(socket.into())), file)
+            }
+            Address::Descriptor(number) => {
+                let descriptor = sys::take_inherited(*number).map_err(BindError::Other)?;
+                let (socket, path) = adopt(descriptor, manner.backlog)?;
+                Self { socket, address: address.clone(), file: None, path }
+            }
+        })
+    }
+
+    /// A listener at `address` whose socket another master has made and handed on. Its file, if it has one, is this
+    /// process's to remove, too, unless [`Listener::leave_file`] says otherwise.
+    pub fn succeed(address: Address, number: i32, manner: Manner) -> Result<Self, BindError> {
+        let Self { socket, path, .. } = Self::bind(&Address::Descriptor(number), manner)?;
+        let is_own = matches!(&address, Address::Unix(path) if !Address::is_abstract(path));
+        let file = path.as_deref().filter(|_| is_own).and_then(SocketFile::own);
+        Ok(Self { socket, address, file, path })
+    }
+
+    /// Says whether the file of a unix socket stays when this process closes it: somebody else serves there, too.
+    pub fn leave_file(&self, stays: bool) {
+        if let Some(file) = &self.file {
+            file.stay(stays);
+        }
     }
 
     /// Takes one connection; `Ok(None)` when none waits.
@@ -86,6 +122,15 @@ impl Listener {
         &self.address
     }
 
+    /// What a unix socket is bound to, as the log shows it; `None` for others.
+    pub fn path(&self) -> Option<String> {
+        match (&self.socket, &self.path, &self.address) {
+            (Kind::Tcp(..), _, _) => None,
+            (Kind::Unix(_), Some(path), _) => Some(Address::Unix(path.clone()).to_string()),
+            (Kind::Unix(_), None, address) => Some(address.to_string()),
+        }
+    }
+
     /// `SERVER_NAME` and `SERVER_PORT` of this listener; `None` for a unix socket. Source: PEP 3333, environ variables.
     pub fn server_name(&self) -> Option<(String, u16)> {
         match &self.socket {
@@ -100,7 +145,7 @@ impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.socket {
             Kind::Tcp(_, local) => write!(f, "http://{local}"),
-            Kind::Unix(_) => write!(f, "unix:{}", self.address),
+            Kind::Unix(_) => write!(f, "unix:{}", self.path().unwrap_or_default()),
         }
     }
 }
@@ -114,17 +159,8 @@ impl AsFd for Listener {
     }
 }
 
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let ours = self.owner == std::process::id() && inode(&self.path) == Some(self.inode);
-        if ours {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 impl BindError {
-    fn of(error: io::Error) -> Self {
+    pub(super) fn of(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AddrInUse => Self::InUse(error),
             io::ErrorKind::AddrNotAvailable => Self::NoSuchAddress(error),
@@ -155,10 +191,10 @@ impl fmt::Display for BindError {
 
 impl std::error::Error for BindError {}
 
-fn bind_tcp(host: &str, port: u16, backlog: i32) -> Result<Kind, BindError> {
+fn bind_tcp(host: &str, port: u16, manner: Manner) -> Result<Kind, BindError> {
     let mut refused = None;
     for address in Address::resolve(host, port).map_err(BindError::Other)? {
-        match bind_one(address, backlog) {
+        match bind_one(address, manner) {
             Ok(socket) => {
                 let socket = TcpListener::from_std(socket.into());
                 let local = socket.local_addr().map_err(BindError::of)?;
@@ -170,112 +206,113 @@ fn bind_tcp(host: &str, port: u16, backlog: i32) -> Result<Kind, BindError> {
     Err(BindError::of(refused.unwrap_or_else(|| io::ErrorKind::NotFound.into())))
 }
 
-fn bind_one(address: SocketAddr, backlog: i32) -> io::Result<Socket> {
+fn bind_one(address: SocketAddr, manner: Manner) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     socket.set_reuse_address(true)?;
+    if manner.reuses_port {
+        socket.set_reuse_port(true)?;
+    }
     // Accepted sockets inherit it: one system call here instead of one per connection.
     socket.set_tcp_nodelay(true)?;
     if address.is_ipv6() && !address.ip().is_unspecified() {
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
-    socket.listen(backlog)?;
+    socket.listen(manner.backlog)?;
     Ok(socket)
 }
 
-fn bind_unix(path: &Path, backlog: i32) -> Result<(Kind, Option<SocketFile>), BindError> {
-    let with_file = !Address::is_abstract(path);
-    if with_file && let Ok(found) = fs::symlink_metadata(path) {
-        if !found.file_type().is_socket() {
-            let text = format!("{} exists and is not a socket", path.display());
-            return Err(BindError::Other(io::Error::new(io::ErrorKind::AlreadyExists, text)));
-        }
-        // Gunicorn takes the path from a server that is alive. Asking costs one connect.
-        match probe(path) {
-            Probe::Stale => fs::remove_file(path).map_err(BindError::Other)?,
-            Probe::Alive => return Err(BindError::InUse(io::ErrorKind::AddrInUse.into())),
-            Probe::Unclear(error) => return Err(BindError::Other(error)),
-        }
+/// What was inherited: a listening socket, or a bound one that this makes listen.
+fn adopt(descriptor: OwnedFd, backlog: i32) -> Result<(Kind, Option<PathBuf>), BindError> {
+    let socket = Socket::from(descriptor);
+    let refuse = |text: &str| BindError::Other(io::Error::new(io::ErrorKind::InvalidInput, text));
+    if socket.r#type().map_err(BindError::Other)? != Type::STREAM {
+        return Err(refuse("it is no stream socket"));
     }
-    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).map_err(BindError::of)?;
-    let bound = sys::with_open_umask(|| SockAddr::unix(path).and_then(|address| socket.bind(&address)));
-    bound.and_then(|()| socket.listen(backlog)).map_err(BindError::of)?;
-    let file = with_file
-        .then(|| inode(path).map(|inode| SocketFile { path: absolute(path), inode, owner: std::process::id() }))
-        .flatten();
-    Ok((Kind::Unix(UnixListener::from_std(socket.into())), file))
-}
-
-/// What a connect to an existing socket file tells.
-enum Probe {
-    Alive,
-    Stale,
-    Unclear(io::Error),
-}
-
-fn probe(path: &Path) -> Probe {
-    let connected = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
-        .and_then(|socket| socket.connect(&SockAddr::unix(path)?));
-    match connected {
-        Ok(()) => Probe::Alive,
-        Err(error) => match error.kind() {
-            // A full backlog: somebody is there, and busy.
-            io::ErrorKind::WouldBlock => Probe::Alive,
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Probe::Stale,
-            _ => Probe::Unclear(error),
-        },
+    let local = socket.local_addr().map_err(BindError::Other)?;
+    socket.set_nonblocking(true).map_err(BindError::Other)?;
+    // One that listens keeps the backlog that its maker gave it.
+    if !socket.is_listener().map_err(BindError::Other)? {
+        socket.listen(backlog).map_err(BindError::of)?;
     }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn inode(path: &Path) -> Option<u64> {
-    fs::symlink_metadata(path).ok().map(|found| found.ino())
+    if let Some(address) = local.as_socket() {
+        socket.set_tcp_nodelay(true).map_err(BindError::Other)?;
+        return Ok((Kind::Tcp(TcpListener::from_std(socket.into()), address), None));
+    }
+    let path = match (local.as_pathname(), local.as_abstract_namespace()) {
+        (Some(path), _) => path.to_owned(),
+        (None, Some(name)) => PathBuf::from(OsString::from_vec([b"\0", name].concat())),
+        (None, None) => return Err(refuse("it is no socket of the internet or unix families")),
+    };
+    Ok((Kind::Unix(UnixListener::from_std(socket.into())), Some(path)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::IntoRawFd;
+
     use super::*;
 
-    fn socket_path(name: &str) -> PathBuf {
-        std::env::temp_dir().join(format!("indrik-{name}-{}.sock", std::process::id()))
-    }
-
-    #[test]
-    fn a_live_unix_socket_is_not_taken_over_and_a_stale_one_is() {
-        let path = socket_path("probe");
-        let address = Address::Unix(path.clone());
-        let first = Listener::bind(&address, 8).unwrap();
-        assert!(matches!(Listener::bind(&address, 8), Err(BindError::InUse(_))));
-        drop(first);
-        assert!(!path.exists(), "its maker removes the file");
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        assert!(path.exists(), "a stale file");
-        let second = Listener::bind(&address, 8).unwrap();
-        drop(second);
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn a_file_that_is_no_socket_is_left_alone() {
-        let path = socket_path("file");
-        fs::write(&path, "precious").unwrap();
-        assert!(matches!(Listener::bind(&Address::Unix(path.clone()), 8), Err(BindError::Other(_))));
-        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
-        fs::remove_file(path).unwrap();
+    fn any_port() -> Listener {
+        Listener::bind(&Address::parse("127.0.0.1:0").unwrap(), Manner::plain(8)).unwrap()
     }
 
     #[test]
     fn a_port_that_is_held_is_in_use() {
-        let address = Address::parse("127.0.0.1:0").unwrap();
-        let first = Listener::bind(&address, 8).unwrap();
+        let first = any_port();
         let port = first.server_name().unwrap().1;
-        let error = Listener::bind(&Address::Tcp { host: "127.0.0.1".into(), port }, 8).unwrap_err();
+        let address = Address::Tcp { host: "127.0.0.1".into(), port };
+        let error = Listener::bind(&address, Manner::plain(8)).unwrap_err();
         assert!(matches!(error, BindError::InUse(_)));
         assert_eq!(error.to_string(), "[Errno 98] Address already in use");
         assert_eq!(first.to_string(), format!("http://127.0.0.1:{port}"));
         assert!(first.accept().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_port_is_shared_with_who_shares_it() {
+        let manner = Manner { reuses_port: true, ..Manner::plain(8) };
+        let first = Listener::bind(&Address::parse("127.0.0.1:0").unwrap(), manner).unwrap();
+        let address = Address::Tcp { host: "127.0.0.1".into(), port: first.server_name().unwrap().1 };
+        assert!(matches!(Listener::bind(&address, Manner::plain(8)), Err(BindError::InUse(_))));
+        assert!(Listener::bind(&address, manner).is_ok());
+    }
+
+    #[test]
+    fn an_inherited_socket_tells_where_it_listens() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        sys::bequeath(socket.as_fd()).unwrap();
+        let address = Address::Descriptor(socket.into_raw_fd());
+        let listener = Listener::bind(&address, Manner::plain(8)).unwrap();
+        assert_eq!(listener.to_string(), format!("http://127.0.0.1:{port}"));
+        assert_eq!(listener.address(), &address);
+        assert!(listener.accept().unwrap().is_none(), "it does not wait");
+        assert!(Listener::bind(&address, Manner::plain(8)).is_err(), "it is taken once");
+    }
+
+    #[test]
+    fn what_cannot_listen_is_refused() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        sys::bequeath(socket.as_fd()).unwrap();
+        let address = Address::Descriptor(socket.into_raw_fd());
+        let error = Listener::bind(&address, Manner::plain(8)).unwrap_err();
+        assert_eq!(error.to_string(), "it is no stream socket");
+    }
+
+    #[test]
+    fn a_successor_keeps_the_address_and_removes_the_file() {
+        let path = std::env::temp_dir().join(format!("indrik-heir-{}.sock", std::process::id()));
+        let address = Address::Unix(path.clone());
+        let first = Listener::bind(&address, Manner::plain(8)).unwrap();
+        let copy = first.as_fd().try_clone_to_owned().unwrap();
+        sys::bequeath(copy.as_fd()).unwrap();
+        let second = Listener::succeed(address.clone(), copy.into_raw_fd(), Manner::plain(8)).unwrap();
+        assert_eq!((second.address(), second.to_string()), (&address, format!("unix:{}", path.display())));
+        first.leave_file(true);
+        drop(first);
+        assert!(path.exists());
+        drop(second);
+        assert!(!path.exists());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::site::Site;
+use super::site::{Follows, Site};
 use super::{SERVER_SOFTWARE, relay_logs, start_logging, title, wanted};
 use crate::config::Config;
 use crate::exit;
@@ -22,7 +22,6 @@ use crate::worker::{self, Setup};
 pub(super) fn work(site: &mut Site, born: Born) -> i32 {
     let pid = std::process::id();
     log::info!("Booting worker with pid: {pid}");
-    sys::notify_of_parents_death();
     sys::set_title(&title("worker", &born.config));
     let has_threads = born.config.threads > 1;
     let graceful_timeout = born.config.graceful_timeout;
@@ -42,6 +41,15 @@ pub(super) fn work(site: &mut Site, born: Born) -> i32 {
             log::error!("{text}");
         }
         relay_logs(&born.config);
+        match site.become_worker(&born.config) {
+            Ok(Follows::Master) => {}
+            Ok(Follows::Nobody) => return Err(exit::OK),
+            Err(text) => {
+                log::error!("Exception in worker process\n{text}");
+                let _ = born.ipc.tell(FromWorker::BootFailed);
+                return Err(exit::BOOT);
+            }
+        }
         let hooked = site.settings_of(&born.config).map(Hooked::of).unwrap_or_default();
         boot(born, hooked)
     });

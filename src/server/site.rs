@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::Arc;
 
 use super::{
-    SERVER_SOFTWARE, add_paste, check_logs, check_values, enter, prepare_for_many, print, relay_logs, start_logging,
-    tell_hook, tell_stderr, title, wanted, without_file,
+    SERVER_SOFTWARE, add_paste, check_logs, check_values, enter, prepare_for_many, print, privileges, relay_logs,
+    start_logging, tell_hook, tell_stderr, title, wanted, without_file,
 };
 use crate::config::{self, Config, Layers, Raw, Source, Value};
 use crate::logging;
@@ -29,6 +30,15 @@ pub(super) struct Load {
     pub(super) settings: Settings,
 }
 
+/// Whom a new worker works for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// The master, which lives.
+    Master,
+    /// The master had gone before the worker was ready to follow it.
+    Nobody,
+}
+
 /// Where the settings come from, and what they have changed in this process.
 pub(super) struct Site {
     pub(super) layers: Layers,
@@ -47,6 +57,8 @@ pub(super) struct Site {
     /// What variables of `raw_env` held before; `None` is unset.
     replaced: HashMap<String, Option<String>>,
     has_forked: bool,
+    /// The process that forks the workers.
+    master: i32,
     /// What environment variables say, before anything was found out besides.
     environment: Raw,
 }
@@ -68,6 +80,7 @@ impl Site {
             warnings: Vec::new(),
             replaced: HashMap::new(),
             has_forked: false,
+            master: process::id() as i32,
         })
     }
 
@@ -94,6 +107,7 @@ impl Site {
             self.found =
                 Some(format!("Serving {}, which {path} names", config.wsgi_app.as_deref().unwrap_or_default()));
         }
+        privileges::number_accounts(&mut config, &layers)?;
         config.paste = config.paste.map(|file| self.start.join(file).display().to_string());
         let settings = hooks::settings(&config::effective(&config, &layers), &objects)?;
         let config = Arc::new(config);
@@ -158,6 +172,14 @@ impl Site {
         let config = load.config.clone();
         self.current = Some(load);
         self.apply(&config)
+    }
+
+    /// In a new worker, as its settings say who it is: becomes that, and follows the master's end from here on.
+    ///
+    /// Errors: it cannot.
+    pub(super) fn become_worker(&self, config: &Config) -> Result<Follows, String> {
+        privileges::drop_to(config)?;
+        Ok(if sys::end_with_parent(self.master) { Follows::Master } else { Follows::Nobody })
     }
 
     fn run_settings_file(&mut self) -> Result<(Raw, Objects), String> {
@@ -294,6 +316,10 @@ impl Crew for Site {
     }
 
     fn reopen_logs(&mut self) {
+        // What a rotation has moved is made anew here, so that the workers find a file that is theirs.
+        if let Some(Err(text)) = self.current.as_ref().map(|load| check_logs(&load.config)) {
+            log::error!("{text}");
+        }
         if let Err(error) = logging::reopen() {
             log::error!("cannot reopen the error log: {error}");
         }

@@ -6,6 +6,7 @@
 mod cgroup;
 mod clock;
 mod epoll;
+mod inherited;
 mod limits;
 mod memory;
 mod poll;
@@ -19,15 +20,17 @@ mod spool;
 mod thread;
 mod timer;
 mod title;
+mod users;
 
 pub use cgroup::{memory_kills, resident_memory};
 pub use clock::{Epoch, Monotonic};
 pub use epoll::{add_exclusive, remove};
+pub use inherited::{bequeath, take_inherited};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::SharedWords;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use private::{Private, surrender_private};
-pub use process::{Death, exit_now, fork, kill, notify_of_parents_death, random_up_to, reap};
+pub use process::{Death, end_with_parent, exit_now, fork, kill, random_up_to, reap};
 pub use rights::{
     STACKS_FILE, memory_file, memory_file_of, print_into, receive_with_descriptors, send_with_descriptors,
 };
@@ -38,7 +41,7 @@ pub use signals::{
 };
 pub use socket::{
     Discarded, cut, discard_bytes, discard_pending, is_shortage, make_blocking, packet_pair, pipe, receive_packet,
-    say_last, send_packet, shutdown_write, unsent, with_open_umask, write_byte,
+    say_last, send_packet, shutdown_write, unsent, with_umask, write_byte,
 };
 pub use spool::{is_tmpfs, unlinked_file};
 pub use thread::{
@@ -46,3 +49,4 @@ pub use thread::{
 };
 pub use timer::Alarm;
 pub use title::set_title;
+pub use users::{Identity, IdentityError, assume, group_number, is_root, user_number};

@@ -5,7 +5,7 @@ use std::io;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{self, Signal};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,10 +63,12 @@ pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     Ok(signal::kill(Pid::from_raw(pid), signal)?)
 }
 
-/// Asks the kernel for SIGTERM when the parent dies: the backstop of the end of file on the ipc socket.
-pub fn notify_of_parents_death() {
+/// Asks the kernel for SIGTERM when the parent dies: the backstop of the end of file on the ipc socket. To be asked again after
+/// the user has changed, which makes the kernel forget. `false`: it has died already.
+pub fn end_with_parent(parent: i32) -> bool {
     // Only an invalid signal number can fail here.
     let _ = prctl::set_pdeathsig(Signal::SIGTERM);
+    getppid().as_raw() == parent
 }
 
 /// Ends the process without running anything more.

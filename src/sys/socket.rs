@@ -55,9 +55,9 @@ pub fn receive_packet(socket: BorrowedFd<'_>) -> io::Result<Option<u8>> {
     }
 }
 
-/// Runs `make` with a file mode mask that hides nothing: what it creates is open to every user.
-pub fn with_open_umask<R>(make: impl FnOnce() -> R) -> R {
-    let before = umask(Mode::empty());
+/// Runs `make` with this file mode mask: what it creates lacks these permissions.
+pub fn with_umask<R>(mask: u32, make: impl FnOnce() -> R) -> R {
+    let before = umask(Mode::from_bits_truncate(mask));
     let made = make();
     umask(before);
     made

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mio::{Poll, Token};
 
 use crate::app::Server;
-use crate::net::{Address, Listener, Stream};
+use crate::net::{Listener, Stream};
 use crate::sys::{self, Private};
 
 /// How long no connection is accepted after descriptors ran out.
@@ -129,8 +129,8 @@ impl Listeners {
 }
 
 fn server_of(listener: &Listener) -> Server {
-    match (listener.server_name(), listener.address()) {
-        (Some((name, port)), _) => Server::Tcp { name, port },
-        (None, address @ (Address::Unix(_) | Address::Tcp { .. })) => Server::Unix { path: address.to_string() },
+    match listener.server_name() {
+        Some((name, port)) => Server::Tcp { name, port },
+        None => Server::Unix { path: listener.path().unwrap_or_default() },
     }
 }

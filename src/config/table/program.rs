@@ -138,8 +138,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         long: Some("reuse-port"),
         kind: Kind::Bool,
         default: Preset::Off,
-        help: "Listen with SO_REUSEPORT, each worker for itself.",
-        verdict: Verdict::Refused("the workers share one listener, which wakes only one of them"),
+        help: "Listen with SO_REUSEPORT: another server that does so, too, may hold the same port.",
+        verdict: Verdict::Adapted("the workers of a server share one listener, where each of Gunicorn's has its own"),
         ..BLANK
     },
     Setting {
@@ -169,8 +169,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         long: Some("user"),
         metavar: "USER",
         kind: Kind::Account,
+        default_note: "the user who starts the server",
         help: "User that the workers run as: a name or a number.",
-        verdict: Verdict::Refused("start the server as that user"),
+        more: "Only root can give another one. The master stays who it is; a worker changes after `post_fork` and before it \
+               loads the application. Unix sockets and log files are made over to that user, too.",
         ..BLANK
     },
     Setting {
@@ -180,8 +182,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         long: Some("group"),
         metavar: "GROUP",
         kind: Kind::Account,
+        default_note: "the group of who starts the server",
         help: "Group that the workers run as: a name or a number.",
-        verdict: Verdict::Refused("start the server with that group"),
+        more: "Without it a `user` keeps the group of the master.",
         ..BLANK
     },
     Setting {
@@ -192,9 +195,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         metavar: "INT",
         kind: Kind::Mode,
         default: Preset::Int(0),
-        help: "Mask of the permissions of files that the server makes.",
-        more: "On the command line a leading 0 means octal; in a settings file write `0o022`.",
-        verdict: Verdict::Refused("start the server with that umask"),
+        help: "Permissions that unix sockets lack: 0 lets everybody connect.",
+        more: "On the command line a leading 0 means octal; in a settings file write `0o022`. The mask of the processes stays as \
+               it is. `unix_socket_mode` says it the other way round.",
         ..BLANK
     },
     Setting {
@@ -204,7 +207,42 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Bool,
         default: Preset::Off,
         help: "Give the workers all groups of their user.",
-        verdict: Verdict::Refused("start the server as that user"),
+        more: "For a server that root starts: with `user`, and the groups are those of /etc/group. Without `group`, the first is the user's own.",
+        verdict: Verdict::Adapted("without it, a worker that stops being root has no group but its own"),
+        ..BLANK
+    },
+    Setting {
+        name: "unix_socket_mode",
+        section: "Processes",
+        long: Some("unix-socket-mode"),
+        metavar: "MODE",
+        kind: Kind::Permissions,
+        default_note: "everything that `umask` leaves",
+        help: "Permissions of unix sockets, in octal; who may write may connect.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
+        name: "unix_socket_user",
+        section: "Processes",
+        long: Some("unix-socket-user"),
+        metavar: "USER",
+        kind: Kind::Account,
+        default_note: "`user`",
+        help: "Owner of unix sockets: a name or a number.",
+        verdict: Verdict::New,
+        ..BLANK
+    },
+    Setting {
+        name: "unix_socket_group",
+        section: "Processes",
+        long: Some("unix-socket-group"),
+        metavar: "GROUP",
+        kind: Kind::Account,
+        default_note: "`group`",
+        help: "Group of unix sockets: a name or a number.",
+        more: "Whoever is no root may give a group that it is in, such as the one of the proxy.",
+        verdict: Verdict::New,
         ..BLANK
     },
     Setting {

@@ -45,8 +45,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Addresses,
         default: Preset::List(&["127.0.0.1:8000"]),
         default_note: "`0.0.0.0:$PORT` if the environment has `PORT`",
-        help: "Address to listen at: HOST, HOST:PORT, :PORT, [IPV6]:PORT or unix:PATH; may be repeated.",
-        more: "A settings file gives one text or a list; a comma does not separate. A list on the command line takes the \
+        help: "Address to listen at: HOST, HOST:PORT, :PORT, [IPV6]:PORT, unix:PATH or fd://N; may be repeated.",
+        more: "A settings file gives one text or a list; a comma does not separate. `fd://N` is a socket that was open when the \
+               server was started; other addresses may stand beside it. A list on the command line takes the \
                place of the one in the settings file.",
         ..BLANK
     },

@@ -301,11 +301,11 @@ class Logger:
         else:
             util.check_is_writable(output)
             handler = logging.FileHandler(output)
-            if os.geteuid() == 0:
+            if os.geteuid() == 0 and os.path.isfile(handler.baseFilename):
+                # What the workers will open anew is made over to them; /dev/null stays whose it is.
                 try:
                     os.chown(handler.baseFilename, self.cfg.uid, self.cfg.gid)
                 except OSError:
-                    # Such as /dev/null.
                     pass
         handler.setFormatter(fmt)
         handler._gunicorn = True
