@@ -4,6 +4,7 @@
 mod life;
 mod privileges;
 mod site;
+mod upgrade;
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use self::life::work;
 use self::site::Site;
+use self::upgrade::Origin;
 use crate::config::{self, Config, Layers, Raw, Source, Value};
 use crate::exit;
 use crate::logging::{self, Destination, Stream, access};
@@ -91,7 +93,9 @@ pub fn check(invocation: Invocation, explains: bool) -> i32 {
 /// Says what becomes here of settings that were made for Gunicorn. Returns 0 if they can be served.
 pub fn doctor(invocation: Invocation) -> i32 {
     with_python(invocation, |invocation| {
-        let examined = Site::open(invocation.layers).and_then(|mut site| site.examine());
+        let origin = Origin::note(invocation.door, invocation.argv);
+        let opened = origin.and_then(|origin| Site::open(origin, invocation.layers));
+        let examined = opened.and_then(|mut site| site.examine());
         match examined {
             Ok(()) => exit::OK,
             Err(text) => {
@@ -103,7 +107,8 @@ pub fn doctor(invocation: Invocation) -> i32 {
 }
 
 fn serve_with_python(invocation: Invocation) -> i32 {
-    let mut site = match Site::open(invocation.layers) {
+    let origin = Origin::note(invocation.door, invocation.argv);
+    let mut site = match origin.and_then(|origin| Site::open(origin, invocation.layers)) {
         Ok(site) => site,
         Err(text) => {
             complain(&text);
@@ -138,12 +143,20 @@ fn serve_with_python(invocation: Invocation) -> i32 {
     site.report_warnings();
     prepare_for_many(&config);
     privileges::report(&config);
-    sys::set_title(&title("master", &config));
+    let heritage = match upgrade::heritage() {
+        Ok(heritage) => heritage,
+        Err(text) => {
+            complain(&text);
+            return exit::CONFIG;
+        }
+    };
+    site.is_second = heritage.is_some();
+    site.show_title(&config);
     if let Err(text) = hooks::workers_changed(config.workers, None) {
         complain(&text);
         return exit::CONFIG;
     }
-    match master::run(&mut site, config) {
+    match master::run(&mut site, config, heritage) {
         Ended::Stopped(code) => {
             if code != exit::CONFIG && code != exit::UNHANDLED {
                 tell_hook("on_exit", hooks::moment(Moment::Exit));
@@ -275,10 +288,10 @@ fn start_logging(config: &Config) -> Result<(), String> {
 }
 
 /// `indrik: master [name]`. Source: Gunicorn setting `proc_name`.
-fn title(role: &str, config: &Config) -> String {
+fn title(role: &str, config: &Config, suffix: &str) -> String {
     let names = [&config.proc_name, &config.default_proc_name, &config.wsgi_app];
     let name = names.into_iter().find_map(|name| name.as_deref()).unwrap_or("indrik");
-    format!("indrik: {role} [{name}]")
+    format!("indrik: {role} [{name}{suffix}]")
 }
 
 /// Loads the application and says whether it can be served. Source: Gunicorn setting `check_config`.

@@ -40,6 +40,21 @@ pub(super) fn rebind(config: &Config, held: &[Arc<Listener>]) -> Result<Vec<Arc<
     addresses(config)?.iter().map(listen).collect()
 }
 
+/// The listeners that another master has left. Errors: a descriptor is no listener; the text says which.
+pub(super) fn inherit(config: &Config, descriptors: &[i32]) -> Result<Vec<Arc<Listener>>, String> {
+    let mut named = addresses(config)?;
+    if named.len() != descriptors.len() {
+        log::warn!("bind names other addresses than the old master listens at: its sockets are used");
+        named = descriptors.iter().map(|&number| Address::Descriptor(number)).collect();
+    }
+    let take = |(address, &number)| {
+        Listener::succeed(address, number, manner(config))
+            .map(Arc::new)
+            .map_err(|error| format!("descriptor {number} of the old master is no listener: {error}"))
+    };
+    named.into_iter().zip(descriptors).map(take).collect()
+}
+
 /// Binds all addresses, each up to five times a second apart. A signal to stop ends the waiting.
 pub(super) fn bind_all(config: &Config, signals: &SignalPipe) -> Result<Vec<Arc<Listener>>, String> {
     let mut listeners = Vec::new();

@@ -25,6 +25,12 @@ pub trait Crew {
     /// The worker was forked, or was not (`None`). In the master.
     fn forked(&mut self, pid: Option<i32>);
 
+    /// Becomes the program as it lies on the disk, a second master at these sockets. Called in a process of its own.
+    fn execute_anew(&mut self, descriptors: &[i32]) -> !;
+
+    /// The master that has made this one has gone.
+    fn promoted(&mut self);
+
     /// A worker has ended, and what is said of it has been logged.
     fn ended(&mut self, pid: i32);
 
@@ -72,6 +78,15 @@ pub struct Born {
     pub line: WorkerLine,
     /// The other workers; `None` where there are none to pass connections to.
     pub siblings: Option<Siblings>,
+}
+
+/// What a master has left to this one, which it has made by USR2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heritage {
+    /// That master.
+    pub master: i32,
+    /// Its listeners, by number, in the order of its addresses.
+    pub descriptors: Vec<i32>,
 }
 
 /// How the loop ended.

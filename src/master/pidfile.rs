@@ -72,6 +72,13 @@ impl Pidfile {
         Ok(Self { path: path.to_owned(), pid })
     }
 
+    /// Where the pid file of a second master is, beside the first one's. Source: Gunicorn.
+    pub fn second(path: &Path) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".2");
+        name.into()
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

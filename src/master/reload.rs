@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)] // Part of the loop, which reads the clock.
 
 use std::collections::hash_map::Entry;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -88,18 +89,25 @@ impl Master<'_> {
         self.loads.retain(|generation, _| *generation == current);
     }
 
-    fn renew_pidfile(&mut self, config: &Config) {
-        if self.pidfile.as_ref().map(Pidfile::path) == config.pidfile.as_deref() {
+    /// Where the pid file belongs: a second master's lies beside the first one's.
+    fn pidfile_of(&self, config: &Config) -> Option<PathBuf> {
+        let path = config.pidfile.clone()?;
+        Some(if self.parent.is_some() { Pidfile::second(&path) } else { path })
+    }
+
+    pub(super) fn renew_pidfile(&mut self, config: &Config) {
+        let wanted = self.pidfile_of(config);
+        if self.pidfile.as_ref().map(Pidfile::path) == wanted.as_deref() {
             return;
         }
-        match config.pidfile.as_deref().map(Pidfile::create).transpose() {
+        match wanted.as_deref().map(Pidfile::create).transpose() {
             Ok(pidfile) => self.pidfile = pidfile,
             Err(error) => log::error!("{error}; the old pid file stays"),
         }
     }
 
     /// All sockets that some load names.
-    fn listeners(&self) -> Vec<Arc<Listener>> {
+    pub(super) fn listeners(&self) -> Vec<Arc<Listener>> {
         self.loads.values().flat_map(|load| &load.listeners).cloned().collect()
     }
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use super::binding::{announce, bind_all};
-use super::crew::{Born, Crew, Ended, Forked};
+use super::binding::{announce, bind_all, inherit};
+use super::crew::{Born, Crew, Ended, Forked, Heritage};
 use super::hung;
 use super::pidfile::Pidfile;
 use super::reload::{Load, plan};
@@ -36,8 +36,8 @@ const TICK: Duration = Duration::from_secs(1);
 const SIGNALS: Token = Token(0);
 
 /// Serves until told to stop.
-pub fn run(crew: &mut dyn Crew, config: Arc<Config>) -> Ended {
-    let prepared = Master::prepare(crew, config);
+pub fn run(crew: &mut dyn Crew, config: Arc<Config>, heritage: Option<Heritage>) -> Ended {
+    let prepared = Master::prepare(crew, config, heritage);
     match prepared {
         Ok(master) => master.serve(),
         Err(text) => {
@@ -66,8 +66,10 @@ pub(super) struct Master<'a> {
     memory_kills: Option<u64>,
     /// When the workers' memory was looked at last.
     weighed_at: Option<Instant>,
+    /// The master that has made this one, as long as it is there.
+    pub(super) parent: Option<i32>,
     /// What has happened and was not yet told.
-    facts: VecDeque<Fact>,
+    pub(super) facts: VecDeque<Fact>,
 }
 
 /// Where an order leads.
@@ -78,15 +80,21 @@ enum Next {
 
 impl<'a> Master<'a> {
     /// Makes everything that a failure of ends the program.
-    fn prepare(crew: &'a mut dyn Crew, config: Arc<Config>) -> Result<Self, String> {
+    fn prepare(crew: &'a mut dyn Crew, config: Arc<Config>, heritage: Option<Heritage>) -> Result<Self, String> {
         log::info!("Starting indrik {}", env!("CARGO_PKG_VERSION"));
         let pidfile = match &config.pidfile {
-            Some(path) => Some(Pidfile::create(path).map_err(|error| error.to_string())?),
+            Some(path) => {
+                let path = if heritage.is_some() { Pidfile::second(path) } else { path.clone() };
+                Some(Pidfile::create(&path).map_err(|error| error.to_string())?)
+            }
             None => None,
         };
         crew.starting()?;
         let signals = SignalPipe::new(&handled_signals()).map_err(|error| format!("cannot handle signals: {error}"))?;
-        let listeners = bind_all(&config, &signals)?;
+        let listeners = match &heritage {
+            Some(heritage) => inherit(&config, &heritage.descriptors)?,
+            None => bind_all(&config, &signals)?,
+        };
         announce(&listeners);
         log::info!("Using worker: {}", config.worker_class.name());
         crew.ready(&listeners.iter().map(|listener| listener.as_fd().as_raw_fd()).collect::<Vec<_>>())?;
@@ -94,10 +102,11 @@ impl<'a> Master<'a> {
         let poll = Poll::new().map_err(world)?;
         let descriptor = signals.descriptor().as_raw_fd();
         poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE).map_err(world)?;
-        let supervisor = Supervisor::new(plan(&config));
+        let supervisor =
+            if heritage.is_some() { Supervisor::second(plan(&config)) } else { Supervisor::new(plan(&config)) };
         let workers = Workers::new(config.workers).map_err(world)?;
         let loads = HashMap::from([(supervisor.generation(), Load { config, listeners })]);
-        Ok(Self {
+        let master = Self {
             crew,
             supervisor,
             loads,
@@ -110,8 +119,11 @@ impl<'a> Master<'a> {
             pidfile,
             memory_kills: sys::memory_kills(),
             weighed_at: None,
+            parent: heritage.map(|heritage| heritage.master),
             facts: VecDeque::from([Fact::Started]),
-        })
+        };
+        master.share_socket_files();
+        Ok(master)
     }
 
     fn serve(mut self) -> Ended {
@@ -171,6 +183,7 @@ impl<'a> Master<'a> {
             self.facts.extend(signal_of(number).map(Fact::Signal));
         }
         self.weigh(now);
+        self.look_for_parent();
         if let Some(trial) = &mut self.trial {
             trial.enforce(now);
         }
@@ -207,15 +220,22 @@ impl<'a> Master<'a> {
 
     fn tell(&mut self, fact: Fact) -> Next {
         let is_resizing = matches!(fact, Fact::Signal(Signal::Ttin | Signal::Ttou | Signal::Winch));
+        let is_promotion = fact == Fact::Promoted;
         let ended = match &fact {
             Fact::Exited { pid, .. } => Some(pid.0),
             _ => None,
         };
-        let before = self.supervisor.target();
+        let (before, had_twin) = (self.supervisor.target(), self.supervisor.has_twin());
         let orders = self.supervisor.on(fact, Instant::now());
         let target = self.supervisor.target();
         if is_resizing && target != before {
             self.crew.resized(target, before);
+        }
+        if self.supervisor.has_twin() != had_twin {
+            self.share_socket_files();
+        }
+        if is_promotion {
+            self.take_over();
         }
         if self.supervisor.is_stopping()
             && let Some(trial) = self.trial.take()
@@ -241,10 +261,7 @@ impl<'a> Master<'a> {
                     Err(born) => return Next::End(Ended::Born(born)),
                 },
                 Order::Exit { code } => return Next::End(Ended::Stopped(code)),
-                Order::Upgrade => {
-                    log::warn!("a binary upgrade is not supported yet");
-                    Some(Fact::UpgradeFailed)
-                }
+                Order::Upgrade => Some(self.upgrade()),
                 Order::Reload => self.begin_trial(),
                 Order::ReopenLogs => {
                     self.crew.reopen_logs();

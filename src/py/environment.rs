@@ -1,5 +1,6 @@
 //! The Python process's surroundings: `os.environ`, `sys.path`, the working directory.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
@@ -20,6 +21,19 @@ pub fn remove_variable(name: &str) {
 /// A variable as Python sees it now.
 pub fn variable(name: &str) -> Option<String> {
     Python::attach(|py| environ(py)?.call_method1("get", (name,))?.extract()).ok().flatten()
+}
+
+/// The words that have started this Python, the interpreter by the path that it knows itself by. Errors: the interpreter's.
+pub fn command() -> Result<Vec<OsString>, String> {
+    Python::attach(|py| -> PyResult<Vec<OsString>> {
+        let sys = py.import("sys")?;
+        let mut words: Vec<OsString> = sys.getattr("orig_argv")?.extract()?;
+        if let Some(program) = words.first_mut() {
+            *program = sys.getattr("executable")?.extract()?;
+        }
+        Ok(words)
+    })
+    .map_err(|error| error.to_string())
 }
 
 /// Changes into `directory` and makes modules there importable. Source: Gunicorn setting `chdir`.

@@ -22,7 +22,7 @@ use crate::worker::{self, Setup};
 pub(super) fn work(site: &mut Site, born: Born) -> i32 {
     let pid = std::process::id();
     log::info!("Booting worker with pid: {pid}");
-    sys::set_title(&title("worker", &born.config));
+    sys::set_title(&title("worker", &born.config, ""));
     let has_threads = born.config.threads > 1;
     let graceful_timeout = born.config.graceful_timeout;
     // What post_fork starts shall not inherit blocked signals.

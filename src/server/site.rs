@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 
+use super::upgrade::{self, Origin};
 use super::{
     SERVER_SOFTWARE, add_paste, check_logs, check_values, enter, prepare_for_many, print, privileges, relay_logs,
     start_logging, tell_hook, tell_stderr, title, wanted, without_file,
@@ -42,7 +43,10 @@ pub(super) enum Follows {
 /// Where the settings come from, and what they have changed in this process.
 pub(super) struct Site {
     pub(super) layers: Layers,
-    start: PathBuf,
+    /// How the process was started.
+    origin: Origin,
+    /// Is this a master beside the one that made it?
+    pub(super) is_second: bool,
     /// What was read and not yet applied.
     read: Option<Load>,
     /// What is in force.
@@ -64,14 +68,14 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Errors: the working directory is gone.
-    pub(super) fn open(layers: Layers) -> Result<Self, String> {
-        let start = std::env::current_dir().map_err(|error| format!("cannot find the working directory: {error}"))?;
+    /// Errors: the interpreter's.
+    pub(super) fn open(origin: Origin, layers: Layers) -> Result<Self, String> {
         environment::set_variable("SERVER_SOFTWARE", SERVER_SOFTWARE)?;
         Ok(Self {
             environment: layers.environment.clone(),
             layers,
-            start,
+            origin,
+            is_second: false,
             read: None,
             current: None,
             found: None,
@@ -87,14 +91,16 @@ impl Site {
     /// Reads the settings: at start and at each reload. The settings file sees the directory of `chdir`, as far as the
     /// command line names one. Errors: everything that is wrong with a setting; nothing has changed then.
     pub(super) fn read(&mut self) -> Result<Arc<Config>, String> {
-        let before = config::resolve(&without_file(&self.layers), &self.start).map_err(|error| error.to_string())?.0;
+        let before =
+            config::resolve(&without_file(&self.layers), self.origin.directory()).map_err(|error| error.to_string())?.0;
         enter(&before.chdir)?;
         let (file, objects) = self.run_settings_file()?;
         let mut layers = Layers { file, environment: self.environment.clone(), ..self.layers.clone() };
         if let Some(file) = &before.paste {
-            add_paste(&mut layers.environment, &self.start, file)?;
+            add_paste(&mut layers.environment, self.origin.directory(), file)?;
         }
-        let resolve = |layers: &Layers| config::resolve(layers, &self.start).map_err(|error| error.to_string());
+        let resolve =
+            |layers: &Layers| config::resolve(layers, self.origin.directory()).map_err(|error| error.to_string());
         let (mut config, mut warnings) = resolve(&layers)?;
         check_values(&config, &layers)?;
         enter(&config.chdir)?;
@@ -108,7 +114,7 @@ impl Site {
                 Some(format!("Serving {}, which {path} names", config.wsgi_app.as_deref().unwrap_or_default()));
         }
         privileges::number_accounts(&mut config, &layers)?;
-        config.paste = config.paste.map(|file| self.start.join(file).display().to_string());
+        config.paste = config.paste.map(|file| self.origin.directory().join(file).display().to_string());
         let settings = hooks::settings(&config::effective(&config, &layers), &objects)?;
         let config = Arc::new(config);
         self.read = Some(Load { config: config.clone(), layers, warnings, settings });
@@ -117,7 +123,8 @@ impl Site {
 
     /// Reads the settings, prints what becomes of each, and tries them. Errors: why they cannot be served.
     pub(super) fn examine(&mut self) -> Result<(), String> {
-        let before = config::resolve(&without_file(&self.layers), &self.start).map_err(|error| error.to_string())?.0;
+        let before =
+            config::resolve(&without_file(&self.layers), self.origin.directory()).map_err(|error| error.to_string())?.0;
         enter(&before.chdir)?;
         let (file, _) = self.run_settings_file()?;
         let layers = Layers { file, ..self.layers.clone() };
@@ -180,6 +187,11 @@ impl Site {
     pub(super) fn become_worker(&self, config: &Config) -> Result<Follows, String> {
         privileges::drop_to(config)?;
         Ok(if sys::end_with_parent(self.master) { Follows::Master } else { Follows::Nobody })
+    }
+
+    /// Shows the master's title.
+    pub(super) fn show_title(&self, config: &Config) {
+        sys::set_title(&title("master", config, if self.is_second { ".2" } else { "" }));
     }
 
     fn run_settings_file(&mut self) -> Result<(Raw, Objects), String> {
@@ -271,6 +283,21 @@ impl Crew for Site {
         hooks::forked(pid);
     }
 
+    fn execute_anew(&mut self, descriptors: &[i32]) -> ! {
+        if let Err(text) = hooks::moment(Moment::PreExec) {
+            upgrade::fail(&text);
+        }
+        environment::flush_output();
+        upgrade::fail(&self.origin.execute(self.master.cast_unsigned(), descriptors))
+    }
+
+    fn promoted(&mut self) {
+        self.is_second = false;
+        if let Ok(load) = self.load() {
+            self.show_title(&load.config);
+        }
+    }
+
     fn ended(&mut self, pid: i32) {
         hooks::child_exit(pid);
     }
@@ -311,7 +338,7 @@ impl Crew for Site {
         }
         relay_logs(&config);
         prepare_for_many(&config);
-        sys::set_title(&title("master", &config));
+        self.show_title(&config);
         self.report_warnings();
     }
 

@@ -30,7 +30,7 @@ pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::SharedWords;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use private::{Private, surrender_private};
-pub use process::{Death, end_with_parent, exit_now, fork, kill, random_up_to, reap};
+pub use process::{Death, end_with_parent, execute, exit_now, fork, kill, parent, random_up_to, reap};
 pub use rights::{
     STACKS_FILE, memory_file, memory_file_of, print_into, receive_with_descriptors, send_with_descriptors,
 };

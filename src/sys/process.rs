@@ -1,11 +1,16 @@
 //! Children: how they end, and how they are told.
 
+use std::ffi::{CString, OsString};
 use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{self, Signal};
-use nix::unistd::{Pid, getppid};
+use nix::unistd::{Pid, execvpe, getppid};
+
+use super::inherited::bequeath;
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +74,29 @@ pub fn end_with_parent(parent: i32) -> bool {
     // Only an invalid signal number can fail here.
     let _ = prctl::set_pdeathsig(Signal::SIGTERM);
     getppid().as_raw() == parent
+}
+
+/// The parent at this moment.
+pub fn parent() -> i32 {
+    getppid().as_raw()
+}
+
+/// Becomes another program: `argv`, its first word looked for on PATH, with these variables and, besides the standard
+/// ones, these descriptors. Returns only if it cannot.
+///
+/// Errors: as execve(2); a NUL in a word.
+pub fn execute(argv: &[OsString], variables: &[(OsString, OsString)], descriptors: &[RawFd]) -> io::Result<()> {
+    let text = |bytes: Vec<u8>| CString::new(bytes).map_err(io::Error::other);
+    let argv: Vec<CString> = argv.iter().map(|word| text(word.as_bytes().to_vec())).collect::<Result<_, _>>()?;
+    let variable = |(name, value): &(OsString, OsString)| text([name.as_bytes(), b"=", value.as_bytes()].concat());
+    let variables: Vec<CString> = variables.iter().map(variable).collect::<Result<_, _>>()?;
+    for &number in descriptors {
+        // SAFETY: the caller has it open; the borrow ends with this statement.
+        bequeath(unsafe { BorrowedFd::borrow_raw(number) })?;
+    }
+    let program = argv.first().ok_or(io::ErrorKind::InvalidInput)?;
+    execvpe(program, &argv, &variables)?;
+    Ok(())
 }
 
 /// Ends the process without running anything more.

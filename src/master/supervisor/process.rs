@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use super::messages::{Berth, Ended, LastSight, Level, Memory, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT};
+use super::messages::{Berth, Ended, Generation, LastSight, Level, Memory, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT};
 
 /// From [`State::Quit`] to SIGQUIT: a worker that reads its ipc needs a few milliseconds, one that imports never reads it.
 pub const QUIT_HINT: Duration = Duration::from_millis(200);
@@ -91,6 +91,11 @@ impl Process {
     pub fn new(berth: Berth, plan: Plan, birth: u64, now: Instant) -> Self {
         let (state, sent, cause) = (State::Boot, Vec::new(), Cause::Quick);
         Process { berth, plan, birth, state, booted_at: None, since: now, beat: now, sent, cause }
+    }
+
+    /// The higher of two in a seat takes over from the other.
+    pub fn rank(&self) -> (Generation, u64) {
+        (self.berth.generation, self.birth)
     }
 
     /// Changes the state.

@@ -62,7 +62,7 @@ pub struct Occupancy {
     pub spawning: bool,
     /// Whether one of them drains.
     pub draining: bool,
-    /// The youngest that stays.
+    /// Of those that stay the one of the newest generation, and of these the youngest.
     pub resident: Option<Pid>,
     /// The older one that stays until the resident has booted.
     pub predecessor: Option<Pid>,
@@ -85,7 +85,7 @@ impl Supervisor {
                 continue;
             }
             match seat.resident {
-                Some(other) if self.processes[&other].birth > process.birth => seat.predecessor = Some(pid),
+                Some(other) if self.processes[&other].rank() > process.rank() => seat.predecessor = Some(pid),
                 other => (seat.predecessor, seat.resident) = (other, Some(pid)),
             }
         }

@@ -194,14 +194,20 @@ impl Supervisor {
         let mut free: Vec<SeatIdx> = Vec::new();
         let mut lacking = Vec::new();
         for (idx, (occupancy, seat)) in open {
-            if seat.retry_at.is_some() || matches!(self.lack(occupancy), Lack::Nothing | Lack::Replacement) {
+            if seat.retry_at.is_some() {
                 continue;
             }
-            let is_empty = occupancy.resident.is_none();
-            if is_empty && missing > 0 {
+            let has_none_that_serves = match self.lack(occupancy) {
+                Lack::Worker => true,
+                Lack::Successor => false,
+                // The worker on trial may be alone in its seat.
+                Lack::Nothing if occupancy.count == 1 && !occupancy.spawning && occupancy.resident.is_some() => true,
+                Lack::Nothing | Lack::Replacement => continue,
+            };
+            if has_none_that_serves && missing > 0 {
                 missing -= 1;
                 lacking.push((SeatIdx(idx), fallback.generation));
-            } else {
+            } else if occupancy.count == 0 || matches!(self.lack(occupancy), Lack::Worker | Lack::Successor) {
                 free.push(SeatIdx(idx));
             }
         }

@@ -37,9 +37,10 @@ fn while_a_generation_is_on_trial_the_one_that_serves_is_kept_up() {
     assert_eq!(scene.killed(102, 9), ["spawn 1 in seat 1, generation 1"]);
     assert_eq!(scene.booted(104), [""; 0]);
     assert!(scene.master.is_reloading());
-    // Even the seat of the trial is one that the old generation may lose its worker in.
-    assert_eq!(scene.killed(101, 9), [""; 0]);
-    assert_eq!(scene.booted(103), ["spawn 0 in seat 1, generation 2"]);
+    // Even beside the one on trial.
+    assert_eq!(scene.killed(101, 9), ["spawn 0 in seat 0, generation 1"]);
+    assert_eq!(scene.booted(105), [""; 0]);
+    assert_eq!(scene.booted(103), ["tell 105 Drain", "spawn 3 in seat 1, generation 2"]);
 }
 
 #[test]
