@@ -2,6 +2,7 @@
 //! each process that it forks becomes a worker here.
 
 mod life;
+mod mold;
 mod privileges;
 mod site;
 mod upgrade;
@@ -163,7 +164,8 @@ fn serve_with_python(invocation: Invocation) -> i32 {
             }
             code
         }
-        Ended::Born(born) => work(&mut site, *born),
+        Ended::Born(born) => work(&mut site, *born, None),
+        Ended::Mold(born) => mold::cast(&mut site, *born),
     }
 }
 

@@ -490,6 +490,7 @@ impl World {
             Fact::Upgraded { pid } => self.upgrade = Some(*pid),
             Fact::Started | Fact::Retiring { .. } | Fact::Beat { .. } | Fact::Weighed { .. } | Fact::Signal(_) => {}
             Fact::UpgradeFailed | Fact::Promoted => {}
+            Fact::NotPreloaded { .. } => {}
             Fact::Reloaded(plan) => {
                 if self.due_code.is_none() {
                     self.newest = Generation(self.newest.0 + 1);

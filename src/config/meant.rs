@@ -85,7 +85,7 @@ pub struct Config {
     pub print_config: bool,
     /// Name for the process titles. `None`: the application's.
     pub proc_name: Option<String>,
-    /// Load the application before forking; without effect in this version.
+    /// Load the application once for all workers of a generation.
     pub preload_app: bool,
     /// Largest request body that is received into memory, in bytes; a larger one goes to a file.
     pub body_memory: u64,

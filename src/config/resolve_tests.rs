@@ -370,12 +370,12 @@ fn relative_paths_start_at_chdir_and_chdir_at_the_working_directory() {
 }
 
 #[test]
-fn preloading_is_answered_with_one_warning() {
+fn preloading_is_taken_as_it_is_written() {
     for on in [Value::Bool(true), text("True")] {
         let layers = Layers { file: file(&[("preload_app", on)]), ..Layers::default() };
         let (config, warnings) = outcome(&layers).unwrap();
         assert!(config.preload_app);
-        assert_eq!(warnings, ["preload_app has no effect: the application is loaded in each worker"]);
+        assert!(warnings.is_empty());
     }
     assert!(!meant(&[("preload_app", Value::Bool(false))]).preload_app);
 }

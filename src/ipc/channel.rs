@@ -118,6 +118,13 @@ impl AsFd for WorkerEnd {
     }
 }
 
+impl From<OwnedFd> for WorkerEnd {
+    /// The socket came from a master.
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+}
+
 fn take<M>(socket: BorrowedFd<'_>, decode: impl Fn(u8) -> Option<M>) -> Received<M> {
     loop {
         match sys::receive_packet(socket) {

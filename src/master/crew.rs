@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::molds::MoldBorn;
 use super::supervisor::Berth;
 use crate::config::Config;
 use crate::ipc::{Siblings, WorkerEnd, WorkerLine};
@@ -21,6 +22,12 @@ pub trait Crew {
 
     /// Forks. Called with signals blocked. Errors: as fork(2).
     fn fork(&mut self) -> io::Result<Forked>;
+
+    /// A mold is about to be told to fork worker `id` with these settings. Returns what the worker must know of it.
+    fn before_order(&mut self, config: &Arc<Config>, id: u16) -> Vec<u8>;
+
+    /// The mold has forked worker `id`, or has not (`None`).
+    fn ordered(&mut self, id: u16, pid: Option<i32>);
 
     /// The worker was forked, or was not (`None`). In the master.
     fn forked(&mut self, pid: Option<i32>);
@@ -90,10 +97,11 @@ pub struct Heritage {
 }
 
 /// How the loop ended.
-#[derive(Debug)]
 pub enum Ended {
     /// In the master: with this exit code.
     Stopped(i32),
     /// In a new worker: be that.
     Born(Box<Born>),
+    /// In a new mold: be that.
+    Mold(Box<MoldBorn>),
 }

@@ -18,6 +18,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::binding::{announce, bind_all, inherit};
 use super::crew::{Born, Crew, Ended, Forked, Heritage};
 use super::hung;
+use super::molds::Molds;
 use super::pidfile::Pidfile;
 use super::reload::{Load, plan};
 use super::signals::{handled_signals, signal_of};
@@ -58,8 +59,9 @@ pub(super) struct Master<'a> {
     pub(super) trial: Option<Trial>,
     /// What has come out at the last trial, and was not yet obeyed.
     tried: Option<Result<(), String>>,
-    workers: Workers,
-    poll: Poll,
+    pub(super) workers: Workers,
+    pub(super) molds: Molds,
+    pub(super) poll: Poll,
     signals: SignalPipe,
     pub(super) pidfile: Option<Pidfile>,
     /// How many processes of our control group the kernel had killed for want of memory when we looked last.
@@ -114,6 +116,7 @@ impl<'a> Master<'a> {
             trial: None,
             tried: None,
             workers,
+            molds: Molds::default(),
             poll,
             signals,
             pidfile,
@@ -162,21 +165,15 @@ impl<'a> Master<'a> {
         let now = Instant::now();
         self.facts.extend(self.workers.hear_all(now));
         let dead: Vec<(i32, Death)> = iter::from_fn(sys::reap).collect();
+        // Whoever of them a mold has forked, it has said so by now.
+        self.hear_molds(now);
         let memory = self.memory_at_deaths(&dead);
         for (pid, death) in dead {
             if let Some(trial) = self.trial.take_if(|trial| trial.pid == pid) {
                 self.tried = Some(trial.verdict(death));
-                continue;
+            } else if self.workers.line(pid).is_some() || !self.molds.keep_unclaimed(pid, death) {
+                self.bury(pid, death, memory);
             }
-            // Its last words first: they may be the reason.
-            self.facts.extend(self.workers.hear(pid, now));
-            let last = LastSight { lost: self.workers.unfinished(pid), memory };
-            self.workers.forget(pid, self.poll.registry());
-            let ended = match death {
-                Death::Code(code) => supervisor::Ended::Code(code),
-                Death::Signal(signal) => supervisor::Ended::Signal(signal),
-            };
-            self.facts.push_back(Fact::Exited { pid: Pid(pid), ended, last });
         }
         // After the workers: whoever has booted by now is told to stop, not to quit.
         for number in signals {
@@ -191,9 +188,24 @@ impl<'a> Master<'a> {
         self.crew.tick();
     }
 
+    /// A child has ended: tells what it has said last, and how it ended.
+    pub(super) fn bury(&mut self, pid: i32, death: Death, memory: Memory) {
+        // Its last words first: they may be the reason.
+        self.facts.extend(self.workers.hear(pid, Instant::now()));
+        let last = LastSight { lost: self.workers.unfinished(pid), memory };
+        self.workers.forget(pid, self.poll.registry());
+        let ended = match death {
+            Death::Code(code) => supervisor::Ended::Code(code),
+            Death::Signal(signal) => supervisor::Ended::Signal(signal),
+        };
+        self.facts.push_back(Fact::Exited { pid: Pid(pid), ended, last });
+    }
+
     /// Did those that were killed die for want of memory? The kernel counts, but does not say whom.
     fn memory_at_deaths(&mut self, dead: &[(i32, Death)]) -> Memory {
-        let killed = dead.iter().filter(|(_, death)| *death == Death::Signal(sys::SIGKILL)).count() as u64;
+        let is_killed =
+            |(pid, death): &&(i32, Death)| *death == Death::Signal(sys::SIGKILL) && self.workers.line(*pid).is_some();
+        let killed = dead.iter().filter(is_killed).count() as u64;
         if killed == 0 {
             return Memory::Unknown;
         }
@@ -242,6 +254,9 @@ impl<'a> Master<'a> {
         {
             trial.cancel();
         }
+        if self.supervisor.has_finished_spawning() {
+            self.molds.retain(|_| false);
+        }
         self.obey(orders, ended)
     }
 
@@ -257,8 +272,8 @@ impl<'a> Master<'a> {
             }
             let answer = match order {
                 Order::Spawn(berth) => match self.spawn(berth) {
-                    Ok(fact) => Some(fact),
-                    Err(born) => return Next::End(Ended::Born(born)),
+                    Ok(answer) => answer,
+                    Err(other) => return Next::End(other),
                 },
                 Order::Exit { code } => return Next::End(Ended::Stopped(code)),
                 Order::Upgrade => Some(self.upgrade()),
@@ -299,20 +314,23 @@ impl<'a> Master<'a> {
 
     fn next_deadline(&self) -> Option<Instant> {
         let trial = self.trial.as_ref().and_then(Trial::deadline);
-        [self.supervisor.next_deadline(), trial].into_iter().flatten().min()
+        [self.supervisor.next_deadline(), trial, self.molds.next_deadline()].into_iter().flatten().min()
     }
 
-    /// Forks a worker. `Err` is not a failure but the other process.
-    fn spawn(&mut self, berth: Berth) -> Result<Fact, Box<Born>> {
-        let failed = |error: io::Error| Fact::NotSpawned { berth, reason: error.to_string() };
+    /// Forks a worker, or has it forked: then the answer comes later. `Err` is not a failure but the other process.
+    fn spawn(&mut self, berth: Berth) -> Result<Option<Fact>, Ended> {
+        let load = self.loads.get(&berth.generation).cloned();
+        let load = load.expect("a generation's load is kept while it may be spawned");
+        if load.config.preload_app && !load.config.reload {
+            return self.spawn_from_mold(berth, &load);
+        }
+        let failed = |error: io::Error| Some(Fact::NotSpawned { berth, reason: error.to_string() });
         let (master_end, worker_end) = match ipc::pair() {
             Ok(pair) => pair,
             Err(error) => return Ok(failed(error)),
         };
         let line = self.workers.prepare(berth.id.0);
-        if let Some(load) = self.loads.get(&berth.generation) {
-            self.crew.before_fork(&load.config);
-        }
+        self.crew.before_fork(&load.config);
         sys::block_all();
         match self.crew.fork() {
             Ok(Forked::Master(pid)) => {
@@ -320,14 +338,14 @@ impl<'a> Master<'a> {
                 self.crew.forked(Some(pid));
                 drop(worker_end);
                 self.workers.add(pid, berth.id.0, master_end, line, self.poll.registry());
-                Ok(Fact::Spawned { berth, pid: Pid(pid) })
+                Ok(Some(Fact::Spawned { berth, pid: Pid(pid) }))
             }
             Ok(Forked::Worker) => {
                 sys::default_all();
-                let load = self.loads.get(&berth.generation).cloned();
-                let Load { config, listeners } = load.expect("a generation's load is kept while it may be spawned");
+                let Load { config, listeners } = load;
                 let siblings = Some(self.workers.siblings_of(berth.id.0));
-                Err(Box::new(Born { berth, config, listeners, ipc: worker_end, line, siblings }))
+                let born = Born { berth, config, listeners, ipc: worker_end, line, siblings };
+                Err(Ended::Born(Box::new(born)))
             }
             Err(error) => {
                 sys::unblock_all();

@@ -54,6 +54,16 @@ impl Workers {
         line
     }
 
+    /// The same places without anybody in them, for a process that will be one of the workers.
+    pub(super) fn for_mold(&self) -> Self {
+        Self { scoreboard: self.scoreboard.clone(), inboxes: self.inboxes.clone(), hands: HashMap::new() }
+    }
+
+    /// The line of a worker that the master has prepared.
+    pub(super) fn line_of(&self, id: u16) -> WorkerLine {
+        self.scoreboard.line(id)
+    }
+
     /// The other workers, as worker `id` will see them.
     pub(super) fn siblings_of(&self, id: u16) -> Siblings {
         Siblings::new(self.scoreboard.clone(), id, self.inboxes.clone())

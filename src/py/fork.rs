@@ -41,6 +41,27 @@ pub fn fork() -> io::Result<Fork> {
     })
 }
 
+/// Forks a process that is the child of the nearest ancestor which adopts orphans: in it `Fork::Child`. `announce` is called
+/// in between, without the interpreter, with its pid or why there is none. Otherwise as [`fork`].
+pub fn fork_detached(announce: &(dyn Fn(io::Result<i32>) + Sync)) -> io::Result<Fork> {
+    Python::attach(|_| {
+        // SAFETY: as in `fork`.
+        unsafe { ffi::PyOS_BeforeFork() };
+        // SAFETY: as in `fork`; the process in between calls nothing of Python's.
+        let forked = unsafe { sys::fork_detached(announce) };
+        match forked {
+            // SAFETY: as in `fork`; the process in between has left this to the new one.
+            Ok(0) => unsafe { ffi::PyOS_AfterFork_Child() },
+            // SAFETY: as in `fork`.
+            Ok(_) | Err(_) => unsafe { ffi::PyOS_AfterFork_Parent() },
+        }
+        Ok(match forked? {
+            0 => Fork::Child,
+            child => Fork::Parent { child },
+        })
+    })
+}
+
 /// How many Python threads are alive besides this one; a hook may have started some.
 pub fn other_threads() -> usize {
     let count = |py: Python<'_>| -> PyResult<usize> {

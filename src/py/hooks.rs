@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyCFunction, PyDict, PyTuple};
 
 use super::loader::{self, Loaded, Wanted};
 use super::settings_file::{self, Objects};
@@ -166,6 +166,29 @@ pub fn reloaded(settings: &Settings, new: usize, old: usize) -> Result<(), Strin
 /// A worker is about to be forked. Errors: the hook's traceback; the fork goes on.
 pub fn pre_fork(settings: &Settings) -> Result<(), String> {
     Python::attach(|py| call(py, "pre_fork", (settings.0.bind(py),)).map(drop))
+}
+
+/// A mold is about to be told to fork worker `id`. Returns what [`reborn`] must know, and the hook's traceback if it raised.
+pub fn order(settings: &Settings, id: u16) -> (Vec<u8>, Result<(), String>) {
+    let ordered = Python::attach(|py| {
+        let made = call(py, "order", (settings.0.bind(py), id))?;
+        made.extract::<(Vec<u8>, Option<String>)>().map_err(|error| error.to_string())
+    });
+    match ordered {
+        Ok((known, None)) => (known, Ok(())),
+        Ok((known, Some(text))) => (known, Err(text)),
+        Err(text) => (Vec::new(), Err(text)),
+    }
+}
+
+/// The mold has forked that worker, or has not (`None`). In the master.
+pub fn ordered(id: u16, pid: Option<i32>) {
+    tell("ordered", Python::attach(|py| call(py, "ordered", (id, pid)).map(drop)));
+}
+
+/// In a worker that a mold has forked: makes its object. `known`: what [`order`] has returned. Errors: the traceback.
+pub fn reborn(settings: &Settings, known: &[u8]) -> Result<(), String> {
+    Python::attach(|py| call(py, "reborn", (settings.0.bind(py), PyBytes::new(py, known))).map(drop))
 }
 
 /// It was, or was not (`None`). In the master.

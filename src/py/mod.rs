@@ -9,6 +9,7 @@ pub mod interpreter;
 pub mod loader;
 pub mod package;
 pub mod parting;
+pub mod preload;
 pub mod settings_file;
 pub mod signals;
 mod stacks;

@@ -10,16 +10,23 @@ use crate::http;
 use crate::ipc::FromWorker;
 use crate::logging::{self, Destination, Stream, access};
 use crate::master::Born;
-use crate::py::hooks::{self, Settings};
-use crate::py::loader::{self, LoadError};
+use crate::py::hooks::{self, Settings, Snapshot};
+use crate::py::loader::{self, LoadError, Loaded};
 use crate::py::signals::{self, Stage};
 use crate::py::wsgi::{Around, Server, Wsgi};
 use crate::py::{environment, interpreter, parting};
 use crate::sys;
 use crate::worker::{self, Setup};
 
+/// An application that was imported before the worker was forked.
+pub(super) struct Preloaded {
+    pub(super) application: Loaded,
+    /// What the loggers looked like before that.
+    pub(super) loggers: Snapshot,
+}
+
 /// The life of a worker, from its birth to its exit code.
-pub(super) fn work(site: &mut Site, born: Born) -> i32 {
+pub(super) fn work(site: &mut Site, born: Born, preloaded: Option<Preloaded>) -> i32 {
     let pid = std::process::id();
     log::info!("Booting worker with pid: {pid}");
     sys::set_title(&title("worker", &born.config, ""));
@@ -51,7 +58,7 @@ pub(super) fn work(site: &mut Site, born: Born) -> i32 {
             }
         }
         let hooked = site.settings_of(&born.config).map(Hooked::of).unwrap_or_default();
-        boot(born, hooked)
+        boot(born, hooked, preloaded)
     });
     let ended = ended.map(worker::run);
     signals::ignore_orders();
@@ -102,7 +109,7 @@ fn leave_at_once(code: i32) -> i32 {
 }
 
 /// Everything from birth to readiness. Errors: the exit code; the reason is logged and told.
-fn boot(born: Born, hooked: Hooked) -> Result<Setup<Wsgi>, i32> {
+fn boot(born: Born, hooked: Hooked, preloaded: Option<Preloaded>) -> Result<Setup<Wsgi>, i32> {
     let Born { config, listeners, ipc, line, siblings, .. } = born;
     signals::enter(Stage::Booting);
     let installed = signals::install();
@@ -120,17 +127,23 @@ fn boot(born: Born, hooked: Hooked) -> Result<Setup<Wsgi>, i32> {
         fail(exit::BOOT, FromWorker::BootFailed, &format!("Exception in worker process\n{text}"))
     };
     let wake = installed.map_err(broken)?;
-    let loggers = hooks::snapshot().map_err(broken)?;
-    let wanted = wanted(&config).ok_or_else(|| broken("No application module specified.".to_owned()))?;
-    let application = match loader::load(&wanted) {
-        Ok(application) => application,
-        Err(LoadError::Interrupted) => return Err(exit::OK),
-        Err(LoadError::NotFound(text) | LoadError::Raised(text)) if config.reload => {
-            log::error!("{text}");
-            loader::failing(&text).map_err(broken)?
+    let Preloaded { application, loggers } = match preloaded {
+        Some(preloaded) => preloaded,
+        None => {
+            let loggers = hooks::snapshot().map_err(broken)?;
+            let wanted = wanted(&config).ok_or_else(|| broken("No application module specified.".to_owned()))?;
+            let application = match loader::load(&wanted) {
+                Ok(application) => application,
+                Err(LoadError::Interrupted) => return Err(exit::OK),
+                Err(LoadError::NotFound(text) | LoadError::Raised(text)) if config.reload => {
+                    log::error!("{text}");
+                    loader::failing(&text).map_err(broken)?
+                }
+                Err(LoadError::NotFound(text)) => return Err(fail(exit::APP_LOAD, FromWorker::AppNotLoaded, &text)),
+                Err(LoadError::Raised(text)) => return Err(broken(text)),
+            };
+            Preloaded { application, loggers }
         }
-        Err(LoadError::NotFound(text)) => return Err(fail(exit::APP_LOAD, FromWorker::AppNotLoaded, &text)),
-        Err(LoadError::Raised(text)) => return Err(broken(text)),
     };
     if let Err(text) = hooks::post_worker_init(&application) {
         return Err(broken(text));
@@ -173,7 +186,7 @@ fn boot(born: Born, hooked: Hooked) -> Result<Setup<Wsgi>, i32> {
 
 /// Has the application changed Python's loggers, with a filter, say? Then the error log takes its way through Python from
 /// now on; says whether the access log must, too.
-fn is_log_taken_over(config: &Config, before: &hooks::Snapshot) -> bool {
+fn is_log_taken_over(config: &Config, before: &Snapshot) -> bool {
     let changed = hooks::differences(before);
     if changed.error {
         log::info!("the application has changed the logger gunicorn.error: the error log goes through Python");

@@ -181,12 +181,22 @@ impl Site {
         self.apply(&config)
     }
 
+    /// Ends with the master from here on. `false`: it has gone already.
+    pub(super) fn follows_master(&self) -> bool {
+        sys::end_with_parent(self.master)
+    }
+
+    /// In a worker that a mold has forked: waits for the moment at which it is the master's child. `false`: it will not be.
+    pub(super) fn is_masters_child(&self) -> bool {
+        sys::await_parent(self.master)
+    }
+
     /// In a new worker, as its settings say who it is: becomes that, and follows the master's end from here on.
     ///
     /// Errors: it cannot.
     pub(super) fn become_worker(&self, config: &Config) -> Result<Follows, String> {
         privileges::drop_to(config)?;
-        Ok(if sys::end_with_parent(self.master) { Follows::Master } else { Follows::Nobody })
+        Ok(if self.follows_master() { Follows::Master } else { Follows::Nobody })
     }
 
     /// Shows the master's title.
@@ -277,6 +287,17 @@ impl Crew for Site {
             Fork::Parent { child } => Forked::Master(child),
             Fork::Child => Forked::Worker,
         })
+    }
+
+    fn before_order(&mut self, config: &Arc<Config>, id: u16) -> Vec<u8> {
+        let Some(settings) = self.settings_of(config) else { return Vec::new() };
+        let (known, hooked) = hooks::order(settings, id);
+        tell_hook("pre_fork", hooked);
+        known
+    }
+
+    fn ordered(&mut self, id: u16, pid: Option<i32>) {
+        hooks::ordered(id, pid);
     }
 
     fn forked(&mut self, pid: Option<i32>) {

@@ -30,14 +30,17 @@ pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::SharedWords;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use private::{Private, surrender_private};
-pub use process::{Death, end_with_parent, execute, exit_now, fork, kill, parent, random_up_to, reap};
+pub use process::{
+    Death, adopt_orphans, await_parent, end_with_parent, execute, exit_now, fork, fork_detached, kill, parent,
+    random_up_to, reap,
+};
 pub use rights::{
     STACKS_FILE, memory_file, memory_file_of, print_into, receive_with_descriptors, send_with_descriptors,
 };
 pub use send_file::send_file;
 pub use signals::{
-    SIGABRT, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, default_all, interrupt_signal,
-    stacks_signal, unblock_all,
+    SIGABRT, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, default_all, ignore_operator,
+    interrupt_signal, stacks_signal, unblock_all,
 };
 pub use socket::{
     Discarded, cut, discard_bytes, discard_pending, is_shortage, make_blocking, packet_pair, pipe, receive_packet,

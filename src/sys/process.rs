@@ -4,10 +4,13 @@ use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{self, Signal};
+use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, execvpe, getppid};
 
 use super::inherited::bequeath;
@@ -62,6 +65,40 @@ pub fn reap() -> Option<(i32, Death)> {
     }
 }
 
+/// Forks twice: 0 in the new process, which the nearest ancestor that has called [`adopt_orphans`] gets for its child. In
+/// between is a process that calls `announce` with the pid of the new one, or why there is none, and ends; returns its pid,
+/// after it was reaped. Errors: as fork(2), for the first.
+///
+/// # Safety
+///
+/// As [`fork`], for both processes; `announce` may not lock.
+pub unsafe fn fork_detached(announce: &dyn Fn(io::Result<i32>)) -> io::Result<i32> {
+    // SAFETY: the caller vouches for the locks.
+    match unsafe { fork() }? {
+        0 => {
+            // SAFETY: as above.
+            match unsafe { fork() } {
+                Ok(0) => Ok(0),
+                other => {
+                    announce(other);
+                    exit_now(0)
+                }
+            }
+        }
+        between => {
+            while waitpid(Pid::from_raw(between), None) == Err(Errno::EINTR) {}
+            Ok(between)
+        }
+    }
+}
+
+/// Processes whose parents die become children of this one, if it is the nearest of its kind. Source: prctl(2),
+/// PR_SET_CHILD_SUBREAPER.
+pub fn adopt_orphans() {
+    // Linux has it since 3.4; there is nothing else that could fail.
+    let _ = prctl::set_child_subreaper(true);
+}
+
 /// Sends `signal` to `pid`. Errors: as kill(2).
 pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     let signal = Signal::try_from(signal)?;
@@ -79,6 +116,23 @@ pub fn end_with_parent(parent: i32) -> bool {
 /// The parent at this moment.
 pub fn parent() -> i32 {
     getppid().as_raw()
+}
+
+/// Waits until `pid` is the parent, which it will be as soon as the process in between has ended (see [`fork_detached`]).
+/// `false`: somebody else is.
+pub fn await_parent(pid: i32) -> bool {
+    let first = parent();
+    for _ in 0..1_000 {
+        if parent() == pid {
+            return true;
+        }
+        if parent() != first {
+            break;
+        }
+        #[allow(clippy::disallowed_methods, reason = "the kernel gives a new parent no fact to wait for")]
+        thread::sleep(Duration::from_millis(1));
+    }
+    parent() == pid
 }
 
 /// Becomes another program: `argv`, its first word looked for on PATH, with these variables and, besides the standard

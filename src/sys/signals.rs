@@ -90,6 +90,16 @@ pub fn unblock_all() {
     let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&SigSet::all()), None);
 }
 
+/// Ignores the signals by which an operator speaks to a master: a process group may get them all.
+pub fn ignore_operator() {
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGWINCH, Signal::SIGTTIN, Signal::SIGTTOU]
+    {
+        // SAFETY: to ignore runs no code of ours.
+        let _ = unsafe { sigaction(signal, &ignore) };
+    }
+}
+
 /// Gives signals their default action, except SIGPIPE and SIGXFSZ, which stay ignored, and those of a crash, whose
 /// handlers (faulthandler's, for one) are good in a child too.
 ///

@@ -278,13 +278,13 @@ class Server(Program):
         answered: set[int] = set()
 
         def all_answered() -> bool:
-            answered.add(self._answering(resting=answered & pids))
+            answered.add(self.answering(resting=answered & pids))
             return pids <= answered
 
         wait_for(all_answered, f"an answer from each of {sorted(pids)}")
         return pids
 
-    def _answering(self, resting: set[int]) -> int:
+    def answering(self, resting: set[int]) -> int:
         """The pid of a worker that answers now.
 
         On a quiet server the kernel may give every connection to the same worker. So those in `resting` are stopped

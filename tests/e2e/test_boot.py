@@ -320,12 +320,6 @@ def test_a_missing_directory_to_change_to_is_named(run):
     assert "Traceback" not in ran.err
 
 
-def test_preload_says_that_it_comes_later_and_serves(serve):
-    with serve("hello", "--preload") as server:
-        assert server.get("/").text == "hello"
-        assert server.log.count("preload_app") == 1
-
-
 # A place to listen that cannot be had.
 
 

@@ -76,8 +76,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         long: Some("preload"),
         kind: Kind::Bool,
         default: Preset::Off,
-        help: "Load the application before the workers are forked (comes later).",
-        verdict: Verdict::Later("the application is loaded in each worker"),
+        help: "Load the application once, before the workers are forked.",
+        more: "A process of its own, the mold, imports it and forks the workers, which share its memory. A reload makes a new \
+               one, so it loads the new code. Without effect together with `reload`.",
+        verdict: Verdict::Adapted("the master itself imports nothing, and HUP loads the new code, which Gunicorn's does not"),
         ..BLANK
     },
     Setting {

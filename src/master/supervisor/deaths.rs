@@ -3,10 +3,11 @@
 //! Who was told to leave may end as it likes. Any other end is a failure, and one of three things follows: before the first
 //! worker ever booted, the end of the program; before the first of a new generation, the end of the reload; else a new try.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::Supervisor;
-use super::messages::{Berth, BootFailure, Ended, LastSight, Level, Pid};
+use super::messages::{Berth, BootFailure, Ended, Generation, LastSight, Level, Pid};
 use super::process::{Process, State, ending};
 use super::seats::SETTLED;
 use super::signals::{Ending, Pace, Stage};
@@ -45,6 +46,31 @@ impl Supervisor {
             self.log(Level::Error, format!("{failed}; next try in {} s.", pause.as_secs()));
         } else {
             self.log(Level::Error, format!("{failed}."));
+        }
+    }
+
+    /// No worker of that generation can be forked, since the application could not be loaded for all of them.
+    pub(super) fn lose_mold(&mut self, generation: Generation, reason: &str, now: Instant) {
+        let (lost, kept) = mem::take(&mut self.spawning).into_iter().partition(|berth| berth.generation == generation);
+        self.spawning = kept;
+        let lost: Vec<Berth> = lost;
+        if self.stage != Stage::Serve || !self.is_spawned(generation) {
+            return;
+        }
+        if !self.ever_booted {
+            self.stop(Ending::PreloadFailed, Pace::Quick, now);
+        } else if self.fallback.is_some() && generation == self.generation {
+            self.abandon_reload(reason, now);
+        } else {
+            for berth in lost {
+                let pause = self.seat_mut(berth.seat).fail(FORK_PAUSE, now);
+                let text = format!(
+                    "Cannot start a worker for seat {}: {reason}; next try in {} s.",
+                    berth.seat.0,
+                    pause.as_secs()
+                );
+                self.log(Level::Error, text);
+            }
         }
     }
 
@@ -90,7 +116,7 @@ impl Supervisor {
         if !self.ever_booted {
             self.stop(Ending::BootFailed(failure), Pace::Quick, now);
         } else if self.fallback.is_some() && loss.berth.generation == self.generation {
-            self.abandon_reload(&loss, now);
+            self.abandon_reload(&format!("worker (pid:{}) {}", loss.pid.0, loss.reason), now);
         } else {
             self.miss(loss, now);
         }
@@ -118,13 +144,12 @@ impl Supervisor {
     }
 
     /// The new generation cannot boot: the old one serves on, with its old settings.
-    fn abandon_reload(&mut self, loss: &Loss, now: Instant) {
+    fn abandon_reload(&mut self, reason: &str, now: Instant) {
         let Some(fallback) = self.fallback.take() else {
             return;
         };
         let kept = fallback.generation.0;
-        let text =
-            format!("Reload abandoned: worker (pid:{}) {}. Generation {kept} serves on.", loss.pid.0, loss.reason);
+        let text = format!("Reload abandoned: {reason}. Generation {kept} serves on.");
         self.log(Level::Error, text);
         self.follow(fallback.plan, fallback.target, fallback.generation, now);
     }

@@ -138,6 +138,14 @@ pub enum Fact {
         /// The system's words.
         reason: String,
     },
+    /// The process that was to load the application for all workers of a generation has failed; it has logged why. The forks
+    /// that were ordered of it have not been answered.
+    NotPreloaded {
+        /// Which.
+        generation: Generation,
+        /// What happened, as the second half of a sentence.
+        reason: String,
+    },
     /// The worker has loaded the application and accepts.
     Booted {
         /// Who.

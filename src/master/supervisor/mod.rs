@@ -117,6 +117,7 @@ impl Supervisor {
             Fact::Started => self.start(),
             Fact::Spawned { berth, pid } => self.take_seat(berth, pid, now),
             Fact::NotSpawned { berth, reason } => self.leave_empty(berth, &reason, now),
+            Fact::NotPreloaded { generation, reason } => self.lose_mold(generation, &reason, now),
             Fact::Booted { pid } => self.welcome(pid, now),
             Fact::BootFailed { pid, failure } => self.give_up(pid, failure, now),
             Fact::Retiring { pid } => self.let_retire(pid, now),
@@ -168,6 +169,11 @@ impl Supervisor {
     /// Whether the server is about to end: it takes no reload, and load balancers should look for another.
     pub fn is_stopping(&self) -> bool {
         self.leave_at.is_some() || matches!(self.stage, Stage::Stop { .. } | Stage::Over)
+    }
+
+    /// Whether no worker will be spawned any more.
+    pub fn has_finished_spawning(&self) -> bool {
+        matches!(self.stage, Stage::Stop { .. } | Stage::Over)
     }
 
     /// Whether another master serves at the same sockets: one that USR2 made, or that made this one.

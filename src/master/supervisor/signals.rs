@@ -30,6 +30,8 @@ pub enum Stage {
 pub enum Ending {
     /// Somebody asked for it.
     Asked,
+    /// The application could not be loaded for the workers.
+    PreloadFailed,
     /// No worker ever booted, and one could not.
     BootFailed(BootFailure),
 }
@@ -92,6 +94,7 @@ impl Supervisor {
         }
         let (code, reason) = match ending {
             Ending::Asked => (exit::OK, None),
+            Ending::PreloadFailed => (exit::CONFIG, Some("Reason: App failed to load.")),
             Ending::BootFailed(BootFailure::Boot) => (exit::BOOT, Some("Reason: Worker failed to boot.")),
             Ending::BootFailed(BootFailure::AppLoad) => (exit::APP_LOAD, Some("Reason: App failed to load.")),
         };

@@ -6,6 +6,7 @@ Every function here is called by indrik's native side, on the main thread of the
 
 import logging
 import os
+import pickle
 import re
 import socket
 import sys
@@ -43,6 +44,8 @@ class Life:
         self.worker = None
         self.log = None
         self.app = None
+        # Workers that a mold was told to fork, by number.
+        self.ordered = {}
         self.boot_pid = os.getpid()
 
 
@@ -191,10 +194,54 @@ def pre_fork(cfg):
     """Makes the object of the worker that is about to be forked."""
     server = life.server
     server.worker_age += 1
-    kind = ThreadWorker if cfg.worker_class_str == "gthread" else SyncWorker
-    worker = kind(server.worker_age, os.getpid(), server.LISTENERS, life.app, cfg.timeout / 2, cfg, server.log)
-    life.worker = worker
+    worker = life.worker = new_worker(cfg, server.worker_age, os.getpid())
     cfg.pre_fork(server, worker)
+
+
+def new_worker(cfg, age, master):
+    kind = ThreadWorker if cfg.worker_class_str == "gthread" else SyncWorker
+    server = life.server
+    return kind(age, master, server.LISTENERS, life.app, cfg.timeout / 2, cfg, server.log)
+
+
+def order(cfg, number):
+    """As ``pre_fork``, for a worker that a mold will fork. Returns what the worker must know: its age, and what the hook has
+    made of its object, pickled."""
+    server = life.server
+    server.worker_age += 1
+    worker = life.ordered[number] = new_worker(cfg, server.worker_age, os.getpid())
+    before = dict(vars(worker))
+    failed = None
+    try:
+        cfg.pre_fork(server, worker)
+    except Exception:
+        failed = traceback.format_exc()
+    kept = {}
+    for name, value in vars(worker).items():
+        if name in before and before[name] is value:
+            continue
+        try:
+            kept[name] = pickle.dumps(value)
+        except Exception as error:
+            server.log.warning("worker.%s, set by pre_fork, cannot reach a preloaded worker: %s", name, error)
+    return pickle.dumps((worker.age, os.getpid(), kept)), failed
+
+
+def ordered(number, pid):
+    """In the master: the mold has forked that worker, or has not (None)."""
+    life.worker = life.ordered.pop(number, None)
+    if pid is None or life.worker is None:
+        life.worker = None
+    else:
+        forked(pid)
+
+
+def reborn(cfg, known):
+    """In a worker that a mold has forked: makes its object. ``known`` is what ``order`` has returned."""
+    age, master, kept = pickle.loads(known)
+    worker = life.worker = new_worker(cfg, age, master)
+    for name, value in kept.items():
+        setattr(worker, name, pickle.loads(value))
 
 
 def forked(pid):
