@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use mio::{Token, Waker};
 
 use super::connection::Connection;
+use super::deputy::THRESHOLD;
 use super::helm::{Found, Helm, Ticket};
 use super::reactor::{Reactor, Turn};
 use super::{Ended, Shared};
 use crate::app::{App, Caller, Notices};
-use crate::sys::{self, Alarm, ThreadClock};
+use crate::sys::{self, Alarm, Monotonic, ThreadClock};
 
 /// A connection with a complete request, or with its answer.
 pub(super) type Job<A> = (Token, Box<Connection<A>>);
@@ -158,13 +159,15 @@ impl<A: App> Bridge<A> {
     }
 
     /// Offers the reactor to an application thread that has nothing to do. `Err`: there is none.
-    pub(super) fn offer(&self, reactor: Box<Reactor<A>>) -> Result<(), Box<Reactor<A>>> {
+    pub(super) fn offer(&self, reactor: Box<Reactor<A>>, now: Monotonic) -> Result<(), Box<Reactor<A>>> {
         let queue = lock(&self.queue);
         if queue.idle_threads == 0 || !queue.jobs.is_empty() {
             return Err(reactor);
         }
-        self.helm.offer(reactor);
+        self.helm.offer(reactor, now);
         drop(queue);
+        // The thread may have to wait for the interpreter, and then the deputy drives on.
+        self.alarm.set(THRESHOLD);
         self.changed.notify_one();
         Ok(())
     }

@@ -11,12 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mio::Events;
-
 use super::bridge::Bridge;
 use super::helm::{MustSetAlarm, Woken};
 use super::presence::{Change, Presence};
-use super::reactor::{self, Duty, Reactor, Turn};
+use super::reactor::{Duty, Reactor, Turn};
 use super::{Ended, threads};
 use crate::app::{App, Notice};
 use crate::config::Config;
@@ -112,19 +110,18 @@ pub(super) fn spawn<A: App>(
     let dismissed = Arc::new(AtomicBool::new(false));
     let flag = dismissed.clone();
     let body = move || {
-        let mut events = reactor::events();
         if let Some(reactor) = reactor {
             reactor.report_booted();
-            threads::hand_out(&bridge, reactor, &mut events);
+            threads::hand_out(&bridge, reactor);
         }
-        stand_by(&bridge, &flag, &mut events);
+        stand_by(&bridge, &flag);
     };
     sys::with_signals_blocked(|| thread::Builder::new().name("indrik-deputy".to_owned()).spawn(body))?;
     Ok(dismissed)
 }
 
 /// Sleeps, looks, stands in, until dismissed.
-fn stand_by<A: App>(bridge: &Arc<Bridge<A>>, dismissed: &AtomicBool, events: &mut Events) {
+fn stand_by<A: App>(bridge: &Arc<Bridge<A>>, dismissed: &AtomicBool) {
     while !bridge.helm.is_over() {
         bridge.alarm.wait();
         if dismissed.load(Relaxed) {
@@ -132,7 +129,8 @@ fn stand_by<A: App>(bridge: &Arc<Bridge<A>>, dismissed: &AtomicBool, events: &mu
         }
         let now = Monotonic::now();
         match bridge.helm.relieve(now.before(THRESHOLD)) {
-            Woken::Reactor(reactor) => stand_in(bridge, reactor, events),
+            Woken::StandIn(reactor) => stand_in(bridge, reactor),
+            Woken::HandOut(reactor) => threads::hand_out(bridge, reactor),
             Woken::Early(laid) => bridge.alarm.set(laid.after(THRESHOLD).saturating_since(now)),
             Woken::Nothing => {}
         }
@@ -140,7 +138,7 @@ fn stand_by<A: App>(bridge: &Arc<Bridge<A>>, dismissed: &AtomicBool, events: &mu
 }
 
 /// Drives the reactor until the leader is back.
-fn stand_in<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>, events: &mut Events) {
+fn stand_in<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>) {
     let app = bridge.shared.app.clone();
     let mut effort = threads::Effort::begin(bridge);
     let mut quit_at = None;
@@ -150,19 +148,19 @@ fn stand_in<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>, event
         let now = Instant::now();
         reactor.pass_on(now);
         if bridge.shared.config.threads > 1 && effort.asks_for_help(bridge, &reactor, now) && bridge.helm.hand_out() {
-            return threads::hand_out(bridge, reactor, events);
+            return threads::hand_out(bridge, reactor);
         }
         if let Some(limit) = effort.patience() {
             reactor.look_again_at(now + limit);
         }
-        if let Err(error) = reactor.wait(events, now) {
+        if let Err(error) = reactor.wait(now) {
             logging::critical!("cannot poll: {error}");
             sys::exit_now(exit::UNHANDLED);
         }
         let now = Instant::now();
         let mut turn = bridge.empty_tray(&mut reactor, now);
         if turn == Turn::GoOn {
-            turn = reactor.turn(events, now);
+            turn = reactor.turn(now);
         }
         if turn == Turn::GoOn {
             turn = reactor.obey(app.posted(), now);

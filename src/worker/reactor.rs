@@ -52,6 +52,8 @@ const FIRST_LISTENER: usize = 8;
 pub(super) struct Reactor<A: App> {
     pub(super) shared: Arc<Shared<A>>,
     pub(super) poll: Poll,
+    /// What the last poll has brought and nobody has handled yet: who polls may be relieved before it handles.
+    events: Events,
     pub(super) slots: Slots<A>,
     pub(super) deadlines: Deadlines,
     /// Connections with a complete request, in the order in which they got it.
@@ -153,6 +155,7 @@ impl<A: App> Reactor<A> {
             slots: Slots::new(listeners.end_token()),
             shared,
             poll,
+            events: Events::with_capacity(EVENTS),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             interrupted: VecDeque::new(),
@@ -249,8 +252,12 @@ impl<A: App> Reactor<A> {
         self.look_again = Some(self.look_again.map_or(moment, |other| other.min(moment)));
     }
 
-    /// Waits for events, at most until the next deadline. Called detached. A signal ends the wait without an event.
-    pub(super) fn wait(&mut self, events: &mut Events, now: Instant) -> io::Result<()> {
+    /// Waits for events, at most until the next deadline. Called detached. A signal ends the wait without an event. Does not
+    /// wait while there are events that nobody has handled: a poll tells of a socket once.
+    pub(super) fn wait(&mut self, now: Instant) -> io::Result<()> {
+        if !self.events.is_empty() {
+            return Ok(());
+        }
         let activity = if self.drain.is_some() { Activity::Draining } else { Activity::Polling };
         self.line.beat(activity, self.shared.epoch.monotonic(now));
         // While others can take it, a connection goes to a worker that can run its request.
@@ -276,17 +283,22 @@ impl<A: App> Reactor<A> {
         }
         self.tell_siblings(is_waiting);
         let patience = if is_waiting { until.saturating_duration_since(now) } else { Duration::ZERO };
-        match self.poll.poll(events, Some(patience)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                events.clear();
-                Ok(())
-            }
+        match self.poll.poll(&mut self.events, Some(patience)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
         }
     }
 
     /// Handles what has happened: events, deadlines, orders.
-    pub(super) fn turn(&mut self, events: &Events, now: Instant) -> Turn {
+    pub(super) fn turn(&mut self, now: Instant) -> Turn {
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let turn = self.handle(&events, now);
+        events.clear();
+        self.events = events;
+        turn
+    }
+
+    fn handle(&mut self, events: &Events, now: Instant) -> Turn {
         let mut has_orders = false;
         let mut has_callers = false;
         let mut has_parcels = false;
@@ -429,9 +441,4 @@ impl<A: App> Reactor<A> {
     pub(super) fn config(&self) -> &Config {
         &self.shared.config
     }
-}
-
-/// Room for the events of one poll.
-pub(super) fn events() -> Events {
-    Events::with_capacity(EVENTS)
 }

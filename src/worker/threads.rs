@@ -9,17 +9,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::Events;
-
 use super::Ended;
 use super::bridge::{Bridge, Work};
 use super::deputy::{self, Standby, THRESHOLD};
 use super::exchange::{self, Post};
 use super::leader::{Leader, Left};
-use super::reactor::{self, Duty, Reactor, Turn};
+use super::reactor::{Duty, Reactor, Turn};
 use crate::app::{App, Caller};
 use crate::ipc::Watched;
-use crate::sys;
+use crate::sys::{self, Monotonic};
 
 /// How long application threads get to leave after the reactor has: they have nothing left to do by then.
 const PARTING: Duration = Duration::from_secs(1);
@@ -135,14 +133,7 @@ fn serve<A: App>(bridge: &Arc<Bridge<A>>, index: usize, caller: &mut dyn Caller<
 fn lead<A: App>(bridge: &Arc<Bridge<A>>, reactor: Box<Reactor<A>>, post: &mut Post, caller: &mut dyn Caller<A>) {
     bridge.note_leader();
     let mut standby = Standby::permanent();
-    let mut leader = Leader {
-        bridge,
-        standby: &mut standby,
-        post,
-        hears_signals: false,
-        events: reactor::events(),
-        logged_at: None,
-    };
+    let mut leader = Leader { bridge, standby: &mut standby, post, hears_signals: false, logged_at: None };
     match leader.lead(reactor, caller) {
         Left::Resigned => {}
         Left::Worker(ended, reactor) => finish(bridge, reactor, ended),
@@ -158,7 +149,7 @@ fn finish<A: App>(bridge: &Bridge<A>, reactor: Option<Box<Reactor<A>>>, ended: R
 }
 
 /// The deputy hands requests out, until calls are short again or the worker leaves.
-pub(super) fn hand_out<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>, events: &mut Events) {
+pub(super) fn hand_out<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>) {
     let mut review = Review { at: Instant::now(), calls: reactor.served, busy: reactor.busy };
     reactor.set_duty(Duty::HandingOut);
     let ended = loop {
@@ -176,19 +167,19 @@ pub(super) fn hand_out<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor
         }
         reactor.pass_on(now);
         if !bridge.shared.app.spreads() && review.finds_short_calls(&reactor, now) {
-            reactor = match bridge.offer(reactor) {
+            reactor = match bridge.offer(reactor, Monotonic::now()) {
                 Ok(()) => return,
                 Err(back) => back,
             };
         }
         reactor.look_again_at(review.at + REVIEW);
-        if let Err(error) = reactor.wait(events, now) {
+        if let Err(error) = reactor.wait(now) {
             break Err(format!("cannot poll: {error}"));
         }
         let now = Instant::now();
         let mut turn = bridge.empty_tray(&mut reactor, now);
         if turn == Turn::GoOn {
-            turn = reactor.turn(events, now);
+            turn = reactor.turn(now);
         }
         reactor.attend_to_calls(now);
         reactor.flush_log();
