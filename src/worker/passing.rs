@@ -29,7 +29,7 @@ const AT_ONCE: usize = 64;
 impl<A: App> Reactor<A> {
     /// Says whether this worker could run a request at once, and calls for one that waits elsewhere. Before each poll.
     pub(super) fn tell_siblings(&mut self, is_waiting: bool) {
-        let is_free = is_waiting && self.ready.is_empty() && self.has_free_thread();
+        let is_free = is_waiting && self.ready.is_empty() && self.is_of_help();
         let Some(siblings) = &mut self.siblings else { return };
         if self.ready.is_empty() || self.duty == Duty::Leading {
             siblings.flag(false);

@@ -82,8 +82,9 @@ pub(super) struct Reactor<A: App> {
     shares: bool,
     look_for_siblings: Option<Instant>,
     pub(super) duty: Duty,
-    /// Application threads that have nothing to do.
-    pub(super) free_threads: usize,
+    /// Application threads that have nothing to do, and when they would run a request.
+    free_threads: usize,
+    help: Help,
     /// Calls that take too long.
     pub(super) overdue: Overdue,
     /// Has the master been told that this worker must be replaced?
@@ -111,6 +112,15 @@ pub(super) enum Duty {
     StandingIn,
     /// It hands requests out to application threads.
     HandingOut,
+}
+
+/// When an application thread that has nothing to do is given a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Help {
+    /// As soon as there is one.
+    AtOnce,
+    /// After a while: the leader computes, and the threads would fight for the interpreter; or it is not known yet.
+    Later,
 }
 
 /// What the one who drives the reactor must do.
@@ -181,6 +191,7 @@ impl<A: App> Reactor<A> {
             look_for_siblings: None,
             duty: Duty::Leading,
             free_threads: 0,
+            help: Help::Later,
             overdue,
             is_retiring: false,
             ended: None,
@@ -221,18 +232,22 @@ impl<A: App> Reactor<A> {
         self.duty = duty;
     }
 
-    /// Says how many application threads have nothing to do. For the deputy that hands out.
-    pub(super) fn set_free_threads(&mut self, count: usize) {
-        self.free_threads = count;
+    /// Says how many application threads have nothing to do. For the deputy.
+    pub(super) fn set_free_threads(&mut self, count: usize, help: Help) {
+        (self.free_threads, self.help) = (count, help);
     }
 
-    /// Could this worker run another request at once?
+    /// Has this worker a thread for another request?
     pub(super) fn has_free_thread(&self) -> bool {
         match self.duty {
             Duty::Leading => true,
-            Duty::StandingIn => false,
-            Duty::HandingOut => self.free_threads > 0,
+            Duty::StandingIn | Duty::HandingOut => self.free_threads > 0,
         }
+    }
+
+    /// Could this worker run a sibling's request at once?
+    pub(super) fn is_of_help(&self) -> bool {
+        self.has_free_thread() && (self.duty == Duty::Leading || self.help == Help::AtOnce)
     }
 
     /// Is there another worker to share the work with?
