@@ -162,6 +162,7 @@ impl<A: App> Leader<'_, A> {
         reactor.beat_in_application(called);
         self.post.watched = self.standby.watches();
         if self.post.watched == Watched::No {
+            reactor.say_busy();
             // Should this call never return, nobody else could write the lines of those before it.
             if called > self.logged_at.get_or_insert(called).after(LINE_AGE) {
                 self.logged_at = Some(called);

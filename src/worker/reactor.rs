@@ -453,6 +453,13 @@ impl<A: App> Reactor<A> {
         self.line.beat(Activity::InApplication, now);
     }
 
+    /// Says the same where no deputy could say it later: siblings shall send nothing here.
+    pub(super) fn say_busy(&self) {
+        if let Some(siblings) = &self.siblings {
+            siblings.say_busy();
+        }
+    }
+
     pub(super) fn config(&self) -> &Config {
         &self.shared.config
     }
