@@ -11,7 +11,7 @@ pub mod scoreboard;
 pub mod siblings;
 
 pub use channel::{FromWorker, MasterEnd, Received, ToWorker, WorkerEnd, pair};
-pub use exchanges::{Abandoned, InProgress, Place, Watched};
+pub use exchanges::{Abandoned, GaveUp, InProgress, Place, Watched};
 pub use inbox::{Inboxes, Packet};
 pub use scoreboard::{Activity, MAX_THREADS, MAX_WORKERS, Scoreboard, WorkerLine};
 pub use siblings::Siblings;

@@ -160,7 +160,7 @@ impl<A: App> Reactor<A> {
             private.extend(siblings.inboxes().descriptors().map(|inbox| Private::new(&inbox)));
         }
         let listeners = Listeners::new(setup.listeners, FIRST_LISTENER);
-        let overdue = Overdue::new(&shared.config, shared.app.aborts());
+        let overdue = Overdue::new(&shared.config);
         Ok(Self {
             slots: Slots::new(listeners.end_token()),
             shared,
@@ -443,6 +443,7 @@ impl<A: App> Reactor<A> {
         for summary in self.complaints.take_all() {
             log::warn!("{summary}");
         }
+        self.log_cut_requests();
         if let Some(access) = &mut self.access {
             access.finish();
         }
