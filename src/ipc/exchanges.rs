@@ -2,7 +2,8 @@
 //!
 //! Each thread has one place in shared memory. Its own thread writes it, under a sequence number that is odd meanwhile, so
 //! that a reader never takes half of one request and half of the next for one. The state alone is changed by two: the
-//! thread itself, and the deputy that gives up on it; they meet in one compare-and-swap.
+//! thread itself, and the deputy that gives up on it; they meet in one compare-and-swap. The state's word also counts
+//! exchanges, so that nobody gives up on the next one.
 //!
 //! ```text
 //!           begin            hold               release
@@ -16,7 +17,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, fence};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::sys::{Monotonic, SharedWords};
 
@@ -34,7 +35,11 @@ const LEN: usize = 4;
 const PEER: usize = 5;
 const WAITING: usize = 7;
 const CONNECTION: usize = 8;
-const TEXT: usize = 9;
+const STATUS: usize = 9;
+const TEXT: usize = 10;
+
+/// The lowest bits of the state's word; above them the exchanges are counted.
+const STATE_BITS: u32 = 3;
 
 const FREE: u64 = 0;
 const RUNNING: u64 = 1;
@@ -69,11 +74,26 @@ pub struct InProgress {
     pub is_taken_over: bool,
     /// Somebody has given up on it.
     pub is_abandoned: bool,
+    /// Status of the answer that has begun to leave.
+    pub answered: Option<u16>,
+    /// Which of the thread's exchanges it is.
+    number: u64,
 }
 
 /// The exchange has been given up: its client has got another answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abandoned;
+
+/// What became of the wish to give up on an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GaveUp {
+    /// The client's answer is the caller's now.
+    Yes,
+    /// An interim answer is on its way. It is a matter of moments: try again.
+    NotYet,
+    /// The answer has begun to leave, or the exchange has ended.
+    TooLate,
+}
 
 /// May the state change under the thread's hands?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,12 +124,14 @@ impl Place {
         self.write_peer(peer);
         self.write_line(method, target);
         self.word(WAITING).store(0, Relaxed);
-        self.word(STATE).store(RUNNING, Relaxed);
+        let number = self.word(STATE).load(Relaxed) >> STATE_BITS;
+        self.word(STATE).store(word_of(number.wrapping_add(1), RUNNING), Relaxed);
         self.word(SEQUENCE).store(sequence.wrapping_add(2), Release);
     }
 
     /// The first byte of the answer is about to leave, and nobody else may answer from now on.
-    pub fn answer(&self, watched: Watched) -> Result<(), Abandoned> {
+    pub fn answer(&self, status: u16, watched: Watched) -> Result<(), Abandoned> {
+        self.word(STATUS).store(status.into(), Relaxed);
         self.change(RUNNING, ANSWERING, watched)
     }
 
@@ -120,30 +142,41 @@ impl Place {
 
     /// The interim answer is out.
     pub fn release(&self) {
-        self.word(STATE).store(RUNNING, Release);
+        self.set(RUNNING, Release);
     }
 
-    /// The application has taken the connection over; how long it keeps it is its own business.
+    /// The application takes the connection over; how long it keeps it is its own business.
     pub fn take_over(&self) {
-        self.word(STATE).store(TAKEN_OVER, Release);
+        self.set(TAKEN_OVER, Release);
+    }
+
+    /// It could not take it over.
+    pub fn keep(&self) {
+        self.set(ANSWERING, Release);
     }
 
     /// The application has returned. `true`: its exchange had been given up meanwhile.
     pub fn end(&self, watched: Watched) -> bool {
         match watched {
-            Watched::Yes => self.word(STATE).swap(FREE, AcqRel) == ABANDONED,
+            Watched::Yes => {
+                let free = word_of(self.number(), FREE);
+                state_of(self.word(STATE).swap(free, AcqRel)) == ABANDONED
+            }
             Watched::No => {
-                self.word(STATE).store(FREE, Relaxed);
+                self.set(FREE, Relaxed);
                 false
             }
         }
     }
 
-    /// Gives up on the exchange that began at `started`, if no byte of its answer has left and it has not ended. `true`:
-    /// the client's answer is the caller's now.
-    pub fn abandon(&self, started: Monotonic) -> bool {
-        self.word(STARTED).load(Acquire) == started.0
-            && self.word(STATE).compare_exchange(RUNNING, ABANDONED, AcqRel, Acquire).is_ok()
+    /// Gives up on this exchange, if no byte of its answer has left and it has not ended.
+    pub fn abandon(&self, exchange: &InProgress) -> GaveUp {
+        let word = |state| word_of(exchange.number, state);
+        match self.word(STATE).compare_exchange(word(RUNNING), word(ABANDONED), AcqRel, Acquire) {
+            Ok(_) => GaveUp::Yes,
+            Err(other) if other == word(INTERIM) => GaveUp::NotYet,
+            Err(_) => GaveUp::TooLate,
+        }
     }
 
     /// The thread waits for its client from now on, or has waited `waited` nanoseconds: these do not count.
@@ -164,7 +197,8 @@ impl Place {
         if before % 2 == 1 {
             return None;
         }
-        let state = self.word(STATE).load(Relaxed);
+        let word = self.word(STATE).load(Relaxed);
+        let state = state_of(word);
         let found = InProgress {
             started: Monotonic(self.word(STARTED).load(Relaxed)),
             line: self.read_line(),
@@ -174,6 +208,8 @@ impl Place {
             is_waiting: self.word(WAITING).load(Relaxed) != 0,
             is_taken_over: state == TAKEN_OVER,
             is_abandoned: state == ABANDONED,
+            answered: (state == ANSWERING).then(|| self.word(STATUS).load(Relaxed) as u16),
+            number: word >> STATE_BITS,
         };
         fence(Acquire);
         (state != FREE && self.word(SEQUENCE).load(Relaxed) == before).then_some(found)
@@ -182,8 +218,8 @@ impl Place {
     /// Since when the application has been busy with the thread's exchange; `None`: it is not, or its time does not count
     /// (the thread waits for its client, or the application has the connection for itself).
     pub fn running_since(&self) -> Option<Monotonic> {
-        let counts =
-            !matches!(self.word(STATE).load(Acquire), FREE | TAKEN_OVER) && self.word(WAITING).load(Relaxed) == 0;
+        let counts = !matches!(state_of(self.word(STATE).load(Acquire)), FREE | TAKEN_OVER)
+            && self.word(WAITING).load(Relaxed) == 0;
         counts.then(|| Monotonic(self.word(STARTED).load(Relaxed)))
     }
 
@@ -198,11 +234,23 @@ impl Place {
         }
     }
 
+    /// Which of the thread's exchanges this is. For the thread itself.
+    fn number(&self) -> u64 {
+        self.word(STATE).load(Relaxed) >> STATE_BITS
+    }
+
+    /// For states that nobody but the thread itself leaves.
+    fn set(&self, state: u64, ordering: Ordering) {
+        self.word(STATE).store(word_of(self.number(), state), ordering);
+    }
+
     fn change(&self, from: u64, to: u64, watched: Watched) -> Result<(), Abandoned> {
         let state = self.word(STATE);
+        let number = self.number();
+        let (from, to) = (word_of(number, from), word_of(number, to));
         match watched {
             Watched::Yes => match state.compare_exchange(from, to, AcqRel, Acquire) {
-                Err(ABANDONED) => Err(Abandoned),
+                Err(other) if state_of(other) == ABANDONED => Err(Abandoned),
                 Ok(_) | Err(_) => Ok(()),
             },
             Watched::No => {
@@ -261,6 +309,14 @@ impl Place {
     }
 }
 
+fn word_of(number: u64, state: u64) -> u64 {
+    number << STATE_BITS | state
+}
+
+fn state_of(word: u64) -> u64 {
+    word & ((1 << STATE_BITS) - 1)
+}
+
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
@@ -306,18 +362,34 @@ mod tests {
     fn an_exchange_is_answered_by_one_side_only() {
         let place = place();
         place.begin(b"GET", b"/", None, 0, Monotonic(1));
-        assert_eq!(place.answer(Watched::Yes), Ok(()));
-        assert!(!place.abandon(Monotonic(1)), "its answer is on its way");
+        let first = place.in_progress().unwrap();
+        assert_eq!(place.answer(204, Watched::Yes), Ok(()));
+        assert_eq!(place.in_progress().unwrap().answered, Some(204));
+        assert_eq!(place.abandon(&first), GaveUp::TooLate, "its answer is on its way");
         assert!(!place.end(Watched::Yes));
-        place.begin(b"GET", b"/", None, 0, Monotonic(2));
-        assert!(!place.abandon(Monotonic(1)), "that was another one");
+        place.begin(b"GET", b"/", None, 0, Monotonic(1));
+        assert_eq!(place.abandon(&first), GaveUp::TooLate, "that was another one, if of the same moment");
+        let second = place.in_progress().unwrap();
+        assert_eq!(second.answered, None);
         assert_eq!(place.hold(Watched::Yes), Ok(()));
-        assert!(!place.abandon(Monotonic(2)), "an interim answer is on its way");
+        assert_eq!(place.abandon(&second), GaveUp::NotYet, "an interim answer is on its way");
         place.release();
-        assert!(place.abandon(Monotonic(2)));
-        assert_eq!(place.answer(Watched::Yes), Err(Abandoned));
+        assert_eq!(place.abandon(&second), GaveUp::Yes);
+        assert_eq!(place.answer(200, Watched::Yes), Err(Abandoned));
         assert_eq!(place.hold(Watched::Yes), Err(Abandoned));
         assert!(place.end(Watched::Yes));
+        assert_eq!(place.in_progress(), None);
+    }
+
+    #[test]
+    fn a_connection_that_cannot_be_taken_over_is_an_answer_like_others() {
+        let place = place();
+        place.begin(b"GET", b"/", None, 0, Monotonic(1));
+        assert_eq!(place.answer(101, Watched::Yes), Ok(()));
+        place.take_over();
+        assert_eq!(place.running_since(), None);
+        place.keep();
+        assert_eq!(place.running_since(), Some(Monotonic(1)));
     }
 
     #[test]

@@ -15,6 +15,10 @@ use crate::sys;
 /// default); what is longer travels as a file in memory.
 pub const MOST_BYTES: usize = 96 * 1024;
 
+/// Inboxes are made for so many ids at a time: a worker knows those that there were when it was forked, and shall know the
+/// siblings that come after it.
+const BLOCK: u16 = 8;
+
 /// One packet.
 #[derive(Debug)]
 pub struct Packet {
@@ -39,8 +43,19 @@ struct Inbox {
 }
 
 impl Inboxes {
-    /// Makes the inbox of `worker_id`, unless there is one already. Errors: no descriptors left.
+    /// Makes the inbox of `worker_id`, unless there is one already, and those of its block. Errors: no descriptors left for
+    /// the one that is asked for.
     pub fn open(&mut self, worker_id: u16) -> io::Result<()> {
+        self.open_one(worker_id)?;
+        let first = worker_id - worker_id % BLOCK;
+        for id in first..first + BLOCK {
+            // They may be had later.
+            let _ = self.open_one(id);
+        }
+        Ok(())
+    }
+
+    fn open_one(&mut self, worker_id: u16) -> io::Result<()> {
         if let Entry::Vacant(place) = self.by_id.entry(worker_id) {
             let (entrance, exit) = sys::packet_pair()?;
             place.insert(Arc::new(Inbox { entrance, exit }));
@@ -98,12 +113,12 @@ mod tests {
         for id in [3, 0, 3] {
             inboxes.open(id).unwrap();
         }
-        assert_eq!(inboxes.ids().collect::<Vec<_>>(), [0, 3]);
+        assert_eq!(inboxes.ids().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
         inboxes.send(3, b"hello", &[]).unwrap();
         assert!(inboxes.receive(0).is_none());
         assert_eq!(inboxes.clone().receive(3).map(|packet| packet.bytes), Some(b"hello".to_vec()));
         assert!(inboxes.receive(3).is_none());
-        assert!(inboxes.send(1, b"hello", &[]).is_err());
+        assert!(inboxes.send(8, b"hello", &[]).is_err());
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! Which of the other workers can be given something to do.
 //!
 //! Each worker says in shared memory whether it is idle. Who wants to give it a request reserves it first, by
-//! compare-and-swap, so that two do not choose the same. A reservation needs no release: the worker says anew what it is
-//! whenever it waits for events.
+//! compare-and-swap, so that two do not choose the same. One that comes to nothing is released; else the worker says anew
+//! what it is whenever it waits for events.
 //!
 //! A worker that has a request waiting and finds nobody idle raises a flag. It raises it before it looks, and an idle
 //! worker says that it is idle before it looks at the flags: one of the two sees the other (both orders are sequentially
 //! consistent). The idle one then calls for the request.
+//!
+//! A worker whose deputy has left says nothing while it is in the application. So whoever needs no answer at once, but chooses
+//! among all that serve, passes those over whose line says that they are there.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::fence;
 
 use super::inbox::Inboxes;
-use super::scoreboard::{Scoreboard, WorkerLine};
+use super::scoreboard::{Activity, Scoreboard, WorkerLine};
 
 /// Not there, or leaving.
 const ABSENT: u64 = 0;
@@ -89,10 +92,22 @@ impl Siblings {
         self.others.iter().any(|(other, line)| *other == id && reserve(line, most))
     }
 
-    /// The serving sibling with the fewest connections, and how many these are.
+    /// The caller has nothing for the sibling that it has reserved after all.
+    pub fn release(&self, id: u16) {
+        if let Some((_, line)) = self.others.iter().find(|(other, _)| *other == id) {
+            let _ = line.availability().compare_exchange(RESERVED, IDLE, SeqCst, Relaxed);
+        }
+    }
+
+    /// The sibling with the fewest connections among those that serve and are not in the application, and how many these are.
     pub fn emptiest(&self) -> Option<(u16, u64)> {
-        let serving = self.others.iter().filter(|(_, line)| is_serving(line));
-        serving.map(|(id, line)| (*id, line.connections())).min_by_key(|(_, count)| *count)
+        let attentive = self.others.iter().filter(|(_, line)| is_attentive(line));
+        attentive.map(|(id, line)| (*id, line.connections())).min_by_key(|(_, count)| *count)
+    }
+
+    /// How many siblings there may be.
+    pub fn count(&self) -> usize {
+        self.others.len()
     }
 
     /// Is any sibling serving?
@@ -101,10 +116,11 @@ impl Siblings {
     }
 
     /// The sibling that gets the next connection of a worker that leaves and has given away `given` already: all that
-    /// serve, by turns.
+    /// serve and are not in the application, by turns.
     pub fn next_serving(&self, given: usize) -> Option<u16> {
-        let serving: Vec<u16> = self.others.iter().filter(|(_, line)| is_serving(line)).map(|(id, _)| *id).collect();
-        serving.get((given + usize::from(self.own)) % serving.len().max(1)).copied()
+        let attentive: Vec<u16> =
+            self.others.iter().filter(|(_, line)| is_attentive(line)).map(|(id, _)| *id).collect();
+        attentive.get((given + usize::from(self.own)) % attentive.len().max(1)).copied()
     }
 
     /// Raises or lowers the flag that says: here waits a request that this worker cannot run now.
@@ -124,19 +140,27 @@ impl Siblings {
         };
     }
 
-    /// A sibling that has a request waiting.
-    pub fn flagged(&self) -> Option<u16> {
+    /// A sibling that has a request waiting; by turns, where there are several.
+    pub fn flagged(&mut self) -> Option<u16> {
         if self.board.waiting_count().load(Relaxed) == 0 {
             return None;
         }
         let is_flagged = |id: u16| self.board.waiting()[usize::from(id) / 64].load(SeqCst) & 1 << (id % 64) != 0;
-        let mut ids = self.others.iter().map(|(id, _)| *id);
-        ids.find(|&id| is_flagged(id))
+        let count = self.others.len();
+        let mut indices = (1..=count).map(|step| (self.turn + step) % count);
+        let index = indices.find(|&index| is_flagged(self.others[index].0))?;
+        self.turn = index;
+        Some(self.others[index].0)
     }
 }
 
 fn is_serving(line: &WorkerLine) -> bool {
     line.availability().load(Relaxed) != ABSENT
+}
+
+/// Does it serve, and will it see what it is sent? A deputy that stands in says so.
+fn is_attentive(line: &WorkerLine) -> bool {
+    is_serving(line) && line.activity() != Activity::InApplication
 }
 
 fn reserve(line: &WorkerLine, most: usize) -> bool {
@@ -155,16 +179,22 @@ impl Scoreboard {
         }
     }
 
-    /// The serving worker with the fewest connections among `ids`.
-    pub fn emptiest(&self, ids: impl Iterator<Item = u16>) -> Option<u16> {
-        let serving = ids.filter(|&id| self.line(id).availability().load(Relaxed) != ABSENT);
-        serving.min_by_key(|&id| self.line(id).connections())
+    /// The workers `ids` in the order in which they should get what is left of another one: first those that see it at once,
+    /// then others that serve, then those that boot or leave; the ones with the fewest connections first.
+    pub fn heirs(&self, ids: impl Iterator<Item = u16>) -> Vec<u16> {
+        let mut heirs: Vec<u16> = ids.collect();
+        heirs.sort_by_key(|&id| {
+            let line = self.line(id);
+            (!is_attentive(&line), !is_serving(&line), line.connections())
+        });
+        heirs
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::Monotonic;
 
     fn family(count: u16) -> Vec<Siblings> {
         let mut inboxes = Inboxes::default();
@@ -195,6 +225,44 @@ mod tests {
         assert_eq!(family[0].reserve(10), None);
         assert_eq!(family[0].emptiest(), Some((1, 10)));
         assert_eq!(family[0].reserve(11), Some(1));
+    }
+
+    #[test]
+    fn a_reservation_that_came_to_nothing_is_released() {
+        let mut family = family(2);
+        family[1].say_idle();
+        assert!(family[0].reserve_this(1, 10));
+        family[0].release(1);
+        assert_eq!(family[0].reserve(10), Some(1));
+        family[1].say_busy();
+        family[0].release(1);
+        assert_eq!(family[0].reserve(10), None, "it has something to do by now");
+    }
+
+    #[test]
+    fn who_is_in_the_application_is_passed_over() {
+        let family = family(4);
+        for (id, connections) in [(1, 1), (2, 3), (3, 2)] {
+            family[id].say_busy();
+            family[id].line.set_connections(connections);
+        }
+        assert_eq!(family[0].emptiest(), Some((1, 1)));
+        family[1].line.beat(Activity::InApplication, Monotonic(1));
+        assert_eq!(family[0].emptiest(), Some((3, 2)));
+        let next: Vec<_> = (0..3).map(|given| family[0].next_serving(given)).collect();
+        assert_eq!(next, [Some(2), Some(3), Some(2)]);
+        assert_eq!(family[0].board.heirs(0..4), [3, 2, 1, 0], "the last one is not there");
+        family[1].line.beat(Activity::Polling, Monotonic(2));
+        assert_eq!(family[0].emptiest(), Some((1, 1)));
+    }
+
+    #[test]
+    fn flags_are_seen_by_turns() {
+        let mut family = family(4);
+        family[1].flag(true);
+        family[3].flag(true);
+        let seen: Vec<_> = (0..4).map(|_| family[0].flagged()).collect();
+        assert_eq!(seen, [Some(3), Some(1), Some(3), Some(1)]);
     }
 
     #[test]

@@ -156,8 +156,8 @@ impl Workers {
         while let Some(packet) = self.inboxes.receive(worker_id) {
             let others = self.hands.values().map(|hand| hand.id).filter(|&id| id != worker_id);
             let descriptors: Vec<_> = packet.descriptors.iter().map(AsFd::as_fd).collect();
-            let to = self.scoreboard.emptiest(others);
-            if to.is_none_or(|to| self.inboxes.send(to, &packet.bytes, &descriptors).is_err()) {
+            let mut heirs = self.scoreboard.heirs(others).into_iter();
+            if !heirs.any(|to| self.inboxes.send(to, &packet.bytes, &descriptors).is_ok()) {
                 log::warn!("a connection on its way to worker {worker_id} is lost with it: no other worker takes it");
             }
         }

@@ -159,6 +159,12 @@ pub(super) fn raise_in(ident: std::ffi::c_ulong, exception: &Bound<'_, PyType>) 
     unsafe { ffi::PyThreadState_SetAsyncExc(ident.cast_signed(), exception.as_ptr()) };
 }
 
+/// What [`raise_in`] has raised in the thread that Python calls `ident`, and did not come up yet, does not come up.
+pub(super) fn take_back_raised(_py: Python<'_>, ident: std::ffi::c_ulong) {
+    // SAFETY: attached; without an exception the call only clears, and an unknown thread is ignored.
+    unsafe { ffi::PyThreadState_SetAsyncExc(ident.cast_signed(), ptr::null_mut()) };
+}
+
 /// Has this thread run Python code, and will again? Then it may attach without waiting for a request of another thread's.
 pub(super) fn is_pythons_thread() -> bool {
     // SAFETY: callable from any thread while an interpreter lives; it only looks at thread-local storage.

@@ -6,6 +6,7 @@ pub mod environment;
 pub mod fork;
 pub mod hooks;
 pub mod interpreter;
+mod interruptions;
 pub mod loader;
 pub mod package;
 pub mod parting;

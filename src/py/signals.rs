@@ -5,19 +5,23 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 
 use pyo3::exceptions::{PyException, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyCFunction, PyDict};
 
+use super::interruptions::Interruptions;
 use super::{hooks, interpreter, traceback};
 use crate::app::{Notice, Notices};
 use crate::sys;
 
 /// What was posted and not yet taken, as bits of [`Notices`].
 static POSTED: AtomicU32 = AtomicU32::new(0);
+
+/// Has it been posted that the process leaves at once? Stays, whoever takes what was posted.
+static IS_QUITTING: AtomicBool = AtomicBool::new(false);
 
 /// How often the wake-up descriptor is set again: an event loop that the application runs on this thread takes it away.
 /// Until then a signal that another thread catches is seen at the worker's next beat. Each time costs two system calls.
@@ -75,8 +79,8 @@ pub(super) fn drain() {
     }
 }
 
-/// The thread whose call shall be interrupted, as the kernel numbers it; 0: none.
-static OVERDUE: AtomicI32 = AtomicI32::new(0);
+/// The calls that shall be interrupted.
+static OVERDUE: Interruptions = Interruptions::new();
 
 /// When the process was first asked to leave.
 static LEAVING_SINCE: OnceLock<Instant> = OnceLock::new();
@@ -110,6 +114,7 @@ pub(super) fn is_forked() -> bool {
 fn note_fork(py: Python<'_>, ours: &[(i32, Py<PyAny>)]) -> PyResult<()> {
     IS_FORKED.store(true, Relaxed);
     POSTED.store(0, Relaxed);
+    IS_QUITTING.store(false, Relaxed);
     sys::surrender_private();
     let signal = py.import("signal")?;
     // The pipe is shared with the worker, which would wake.
@@ -148,6 +153,7 @@ pub struct Wake {
 pub fn install() -> Result<Wake, String> {
     let (reader, writer) = sys::pipe().map_err(|error| format!("cannot make a pipe for signals: {error}"))?;
     POSTED.store(0, Relaxed);
+    IS_QUITTING.store(false, Relaxed);
     let bell = writer.try_clone().map_err(|error| format!("cannot make a pipe for signals: {error}"))?;
     let _ = BELL.set(bell);
     let set = |py: Python<'_>| -> PyResult<()> {
@@ -237,7 +243,7 @@ pub fn ignore_orders() {
 
 /// Has the process been asked to leave at once?
 pub(super) fn is_quitting() -> bool {
-    Notices::from_bits(POSTED.load(Relaxed)).has(Notice::Quit)
+    IS_QUITTING.load(Relaxed)
 }
 
 /// Has the process been asked to leave at once, or while it boots to leave at all?
@@ -298,7 +304,7 @@ pub(super) fn interrupt(notice: Notice) {
 
 /// Has [`RequestTimeout`] raised in the call that `thread` (the kernel's number) is in. On any thread, attached or not.
 pub(super) fn interrupt_call(thread: i32) {
-    OVERDUE.store(thread, Relaxed);
+    OVERDUE.ask(thread);
     // A real signal, to the thread where Python's handlers run: it also ends a system call that sleeps.
     let pid = std::process::id() as i32;
     if let Err(error) = sys::signal_thread(pid, pid, sys::interrupt_signal()) {
@@ -306,10 +312,10 @@ pub(super) fn interrupt_call(thread: i32) {
     }
 }
 
-/// The call of this thread has ended: nobody needs to interrupt it any more.
-pub(super) fn note_end_of_call() {
-    if OVERDUE.load(Relaxed) != 0 {
-        OVERDUE.store(0, Relaxed);
+/// A call of this thread begins or has ended: an interruption of the one before is pointless. Called attached.
+pub(super) fn forget_interruption(py: Python<'_>) {
+    if let Some(ident) = OVERDUE.forget(sys::thread_id) {
+        interpreter::take_back_raised(py, ident);
     }
 }
 
@@ -339,6 +345,9 @@ pub(super) fn end_parting() {
 
 fn post(notice: Notice) {
     note_leaving(notice);
+    if matches!(notice, Notice::Quit | Notice::Abort) {
+        IS_QUITTING.store(true, Relaxed);
+    }
     POSTED.fetch_or(Notices::bit(notice), Relaxed);
     // Whoever stands in for this thread polls, and C's handler has rung before there was anything to take.
     if !stage_is(Stage::Serving)
@@ -385,6 +394,7 @@ fn on_reopen(_signum: i32, _frame: &Bound<'_, PyAny>) {
 /// SIGABRT: the master has waited too long for this worker, or the worker for a request.
 #[pyfunction]
 fn on_abort(py: Python<'_>, _signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
+    // A request is given up by those who have sent this, whatever the hook says.
     let is_for_call = IS_ABORTING_CALL.swap(false, Relaxed);
     if HOOKS.load(Relaxed) & WORKER_ABORT != 0 {
         HOOKS.fetch_and(!WORKER_ABORT, Relaxed);
@@ -394,34 +404,36 @@ fn on_abort(py: Python<'_>, _signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult
             post(Notice::Drain);
             return called;
         }
-        if is_for_call {
-            // The request is given up by those who have had this called.
-            return Ok(());
-        }
+    }
+    if is_for_call {
+        return Ok(());
     }
     post(Notice::Abort);
     if stage_is(Stage::Serving) { Ok(()) } else { leave_now(1) }
 }
 
-/// A request takes too long. Its call is on this thread, or on one that is told by way of the interpreter.
+/// Requests take too long. Their calls are on this thread, or on ones that are told by way of the interpreter.
 #[pyfunction]
 fn on_overdue(py: Python<'_>, _signum: i32, _frame: &Bound<'_, PyAny>) -> PyResult<()> {
     if IS_PARTING.load(Relaxed) {
         return leave_now(0);
     }
-    let thread = OVERDUE.swap(0, Relaxed);
-    if thread == 0 {
-        return Ok(());
+    let (own, asked) = (sys::thread_id(), OVERDUE.asked());
+    if asked.iter().any(|&thread| thread != own) {
+        let exception = py.get_type::<RequestTimeout>();
+        for other in py.import("threading")?.call_method0("enumerate")?.try_iter()? {
+            let other = other?;
+            let Some(thread) = other.getattr("native_id")?.extract::<Option<i32>>()? else { continue };
+            if thread != own && asked.contains(&thread) {
+                let ident = other.getattr("ident")?.extract()?;
+                OVERDUE.raise(thread, ident, || interpreter::raise_in(ident, &exception));
+            }
+        }
     }
-    if thread == sys::thread_id() {
-        let text = "the request has been running for longer than request_timeout";
-        return if stage_is(Stage::InApplication) { Err(RequestTimeout::new_err(text)) } else { Ok(()) };
-    }
-    for other in py.import("threading")?.call_method0("enumerate")?.try_iter()? {
-        let other = other?;
-        if other.getattr("native_id")?.extract::<Option<i32>>()? == Some(thread) {
-            let ident = other.getattr("ident")?.extract()?;
-            interpreter::raise_in(ident, &py.get_type::<RequestTimeout>());
+    if asked.contains(&own) {
+        OVERDUE.forget(|| own);
+        if stage_is(Stage::InApplication) {
+            return Err(RequestTimeout::new_err("the request has been running for longer than request_timeout"));
         }
     }
     Ok(())

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use mio::{Token, Waker};
 
 use super::connection::Connection;
+use super::deputy::THRESHOLD;
 use super::helm::{Found, Helm, Ticket};
 use super::reactor::{Reactor, Turn};
 use super::{Ended, Shared};
 use crate::app::{App, Caller, Notices};
-use crate::sys::{self, Alarm, ThreadClock};
+use crate::sys::{self, Alarm, Monotonic, ThreadClock};
 
 /// A connection with a complete request, or with its answer.
 pub(super) type Job<A> = (Token, Box<Connection<A>>);
@@ -49,7 +50,15 @@ struct Queue<A: App> {
     idle_threads: usize,
     /// Threads that have been woken and are on their way: they may have to wait for the interpreter.
     rising_threads: usize,
+    /// Whoever drives the reactor has found no idle thread, and wants to hear of the next.
+    is_awaited: bool,
     threads: usize,
+}
+
+impl<A: App> Queue<A> {
+    fn free_threads(&self) -> usize {
+        (self.idle_threads + self.rising_threads).saturating_sub(self.jobs.len())
+    }
 }
 
 struct Tray<A: App> {
@@ -79,7 +88,13 @@ impl<A: App> Bridge<A> {
             helm,
             alarm,
             waker,
-            queue: Mutex::new(Queue { jobs: VecDeque::new(), idle_threads: 0, rising_threads: 0, threads }),
+            queue: Mutex::new(Queue {
+                jobs: VecDeque::new(),
+                idle_threads: 0,
+                rising_threads: 0,
+                is_awaited: false,
+                threads,
+            }),
             changed: Condvar::new(),
             tray: Mutex::new(Tray { done: Vec::new(), notices: Notices::default() }),
             has_mail: AtomicBool::new(false),
@@ -90,10 +105,14 @@ impl<A: App> Bridge<A> {
     }
 
     /// What an application thread can do at once. Called attached: a request is not taken by a thread that cannot run it yet.
-    pub(super) fn look_for_work(&self) -> Option<Work<A>> {
-        if let Some((job, _)) = lock(&self.queue).jobs.pop_front() {
+    /// `has_risen`: the thread was counted as being on its way.
+    pub(super) fn look_for_work(&self, has_risen: bool) -> Option<Work<A>> {
+        let mut queue = lock(&self.queue);
+        queue.rising_threads -= usize::from(has_risen);
+        if let Some((job, _)) = queue.jobs.pop_front() {
             return Some(Work::Job(job));
         }
+        drop(queue);
         self.helm.accept().map(Work::Lead)
     }
 
@@ -102,6 +121,10 @@ impl<A: App> Bridge<A> {
     pub(super) fn wait_for_work(&self) -> bool {
         let mut queue = lock(&self.queue);
         queue.idle_threads += 1;
+        if std::mem::take(&mut queue.is_awaited) {
+            // It looks away from the listeners, and nothing else would wake it.
+            self.ring();
+        }
         while queue.jobs.len() <= queue.rising_threads && !self.helm.is_offered() {
             if self.helm.is_over() {
                 queue.idle_threads -= 1;
@@ -116,25 +139,25 @@ impl<A: App> Bridge<A> {
         true
     }
 
-    /// A thread that [`Bridge::wait_for_work`] has sent off is attached.
-    pub(super) fn note_risen(&self) {
-        lock(&self.queue).rising_threads -= 1;
-    }
-
-    /// How many application threads wait for something to do and will not get a request that is queued already.
+    /// How many application threads wait for something to do and will not get a request that is queued already. If there is
+    /// none the next one ends the poll.
     pub(super) fn idle_threads(&self) -> usize {
-        let queue = lock(&self.queue);
-        (queue.idle_threads + queue.rising_threads).saturating_sub(queue.jobs.len())
+        let mut queue = lock(&self.queue);
+        let count = queue.free_threads();
+        queue.is_awaited = count == 0;
+        count
     }
 
-    /// Gives the reactor those requests back that were queued before `before` and that no thread has taken: somebody holds
-    /// the interpreter.
-    pub(super) fn take_back(&self, reactor: &mut Reactor<A>, before: Instant) {
+    /// Gives the reactor those requests back that were queued `patience` ago and that no thread has taken: somebody holds the
+    /// interpreter. Returns when to do it again.
+    pub(super) fn take_back(&self, reactor: &mut Reactor<A>, patience: Duration, now: Instant) -> Option<Instant> {
         let mut queue = lock(&self.queue);
-        let stale = queue.jobs.iter().take_while(|(_, queued)| *queued < before).count();
+        let is_stale = |queued: Instant| now.saturating_duration_since(queued) >= patience;
+        let stale = queue.jobs.iter().take_while(|(_, queued)| is_stale(*queued)).count();
         for (job, _) in queue.jobs.drain(..stale).rev() {
             reactor.make_ready_again(job);
         }
+        queue.jobs.front().map(|(_, queued)| *queued + patience)
     }
 
     /// Queues up to `most` of the requests that are ready, and wakes as many threads as can be of use.
@@ -158,15 +181,23 @@ impl<A: App> Bridge<A> {
     }
 
     /// Offers the reactor to an application thread that has nothing to do. `Err`: there is none.
-    pub(super) fn offer(&self, reactor: Box<Reactor<A>>) -> Result<(), Box<Reactor<A>>> {
+    pub(super) fn offer(&self, reactor: Box<Reactor<A>>, now: Monotonic) -> Result<(), Box<Reactor<A>>> {
         let queue = lock(&self.queue);
         if queue.idle_threads == 0 || !queue.jobs.is_empty() {
             return Err(reactor);
         }
-        self.helm.offer(reactor);
+        self.helm.offer(reactor, now);
         drop(queue);
+        // The thread may have to wait for the interpreter, and then the deputy drives on.
+        self.alarm.set(THRESHOLD);
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// An application thread has run a request, and looks for work next: it is counted as being on its way.
+    pub(super) fn put_back_and_rise(&self, job: Job<A>) {
+        lock(&self.queue).rising_threads += 1;
+        self.put_back(job);
     }
 
     /// An application thread has run a request for which it does not lead.

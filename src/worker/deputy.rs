@@ -11,13 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mio::Events;
-
+use super::Ended;
 use super::bridge::Bridge;
 use super::helm::{MustSetAlarm, Woken};
 use super::presence::{Change, Presence};
-use super::reactor::{self, Duty, Reactor, Turn};
-use super::{Ended, threads};
+use super::reactor::{Duty, Help, Reactor, Turn};
+use super::threads::{self, Effort, Waits};
 use crate::app::{App, Notice};
 use crate::config::Config;
 use crate::ipc::Watched;
@@ -112,19 +111,18 @@ pub(super) fn spawn<A: App>(
     let dismissed = Arc::new(AtomicBool::new(false));
     let flag = dismissed.clone();
     let body = move || {
-        let mut events = reactor::events();
         if let Some(reactor) = reactor {
             reactor.report_booted();
-            threads::hand_out(&bridge, reactor, &mut events);
+            threads::hand_out(&bridge, reactor);
         }
-        stand_by(&bridge, &flag, &mut events);
+        stand_by(&bridge, &flag);
     };
     sys::with_signals_blocked(|| thread::Builder::new().name("indrik-deputy".to_owned()).spawn(body))?;
     Ok(dismissed)
 }
 
 /// Sleeps, looks, stands in, until dismissed.
-fn stand_by<A: App>(bridge: &Arc<Bridge<A>>, dismissed: &AtomicBool, events: &mut Events) {
+fn stand_by<A: App>(bridge: &Arc<Bridge<A>>, dismissed: &AtomicBool) {
     while !bridge.helm.is_over() {
         bridge.alarm.wait();
         if dismissed.load(Relaxed) {
@@ -132,7 +130,8 @@ fn stand_by<A: App>(bridge: &Arc<Bridge<A>>, dismissed: &AtomicBool, events: &mu
         }
         let now = Monotonic::now();
         match bridge.helm.relieve(now.before(THRESHOLD)) {
-            Woken::Reactor(reactor) => stand_in(bridge, reactor, events),
+            Woken::StandIn(reactor) => stand_in(bridge, reactor),
+            Woken::HandOut(reactor) => threads::hand_out(bridge, reactor),
             Woken::Early(laid) => bridge.alarm.set(laid.after(THRESHOLD).saturating_since(now)),
             Woken::Nothing => {}
         }
@@ -140,29 +139,36 @@ fn stand_by<A: App>(bridge: &Arc<Bridge<A>>, dismissed: &AtomicBool, events: &mu
 }
 
 /// Drives the reactor until the leader is back.
-fn stand_in<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>, events: &mut Events) {
+fn stand_in<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>) {
     let app = bridge.shared.app.clone();
-    let mut effort = threads::Effort::begin(bridge);
+    let effort = Effort::begin(bridge);
+    let has_helpers = bridge.shared.config.threads > 1;
     let mut quit_at = None;
     reactor.set_duty(Duty::StandingIn);
     reactor.flush_log();
     loop {
         let now = Instant::now();
+        if has_helpers {
+            let free = bridge.idle_threads();
+            let help = if effort.admits_help(bridge, now) { Help::AtOnce } else { Help::Later };
+            let waits = if reactor.ready_count() > 0 && free > 0 { Waits::Yes } else { Waits::No };
+            if waits == Waits::Yes && help == Help::AtOnce && bridge.helm.hand_out() {
+                return threads::hand_out(bridge, reactor);
+            }
+            reactor.set_free_threads(free, help);
+            if let Some(at) = effort.ask_again(waits, now) {
+                reactor.look_again_at(at);
+            }
+        }
         reactor.pass_on(now);
-        if bridge.shared.config.threads > 1 && effort.asks_for_help(bridge, &reactor, now) && bridge.helm.hand_out() {
-            return threads::hand_out(bridge, reactor, events);
-        }
-        if let Some(limit) = effort.patience() {
-            reactor.look_again_at(now + limit);
-        }
-        if let Err(error) = reactor.wait(events, now) {
+        if let Err(error) = reactor.wait(now) {
             logging::critical!("cannot poll: {error}");
             sys::exit_now(exit::UNHANDLED);
         }
         let now = Instant::now();
         let mut turn = bridge.empty_tray(&mut reactor, now);
         if turn == Turn::GoOn {
-            turn = reactor.turn(events, now);
+            turn = reactor.turn(now);
         }
         if turn == Turn::GoOn {
             turn = reactor.obey(app.posted(), now);
@@ -172,11 +178,14 @@ fn stand_in<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>, event
         if let Turn::Leave(ended) = turn
             && quit_at.is_none()
         {
+            let hangs = abort_given_up(&reactor);
+            if has_helpers {
+                // The main thread is not in the application, and ends the process in good order around the call.
+                return threads::finish(bridge, Some(reactor), Ok(ended));
+            }
             // The application's call is in the way: its request is cut, as far as the interpreter can do that.
-            if abort_given_up(&reactor) {
-                reactor.note_ended(Ended::Aborted);
-            } else {
-                reactor.note_ended(ended);
+            reactor.note_ended(if hangs { Ended::Aborted } else { ended });
+            if !hangs && ended != Ended::Aborted {
                 app.interrupt(Notice::Quit);
             }
             quit_at = Some(now + QUIT_PATIENCE);

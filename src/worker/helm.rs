@@ -4,6 +4,7 @@
 //! before each call, and takes it up again behind it; it does so too before it attaches to the interpreter, which somebody
 //! may hold for long. The *deputy* relieves it when that takes long: it takes what lies there. When the leader comes back it
 //! recalls the reactor, unless the deputy has begun to hand requests out to other threads; then the leader is one of these.
+//! What the deputy offers to an idle thread it takes back in the same way: that thread may not get hold of the interpreter.
 //!
 //! The deputy sleeps on an alarm. One that wakes while there is nothing for it to take says so here before it sleeps again
 //! without an alarm, and the next who lays the reactor down sets one: otherwise an alarm that goes off just before would
@@ -33,15 +34,6 @@ enum Watch {
     Offered,
     /// The reactor is gone: the worker leaves.
     Over,
-}
-
-/// Has the leader handled what its last poll brought? A poll tells of a socket once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Events {
-    /// Yes: it is in the application.
-    Handled,
-    /// No: it is about to attach, and handles them then.
-    Pending,
 }
 
 /// Whose the reactor is that lies at the helm.
@@ -86,19 +78,19 @@ impl Watch {
         }
     }
 
-    /// The deputy looks whether it must stand in. `true`: it has the reactor.
+    /// The deputy looks whether it must take what lies there. `true`: it has the reactor, and stands in or hands out.
     fn relieve(&mut self) -> bool {
-        let lies = *self == Self::Laid;
-        if lies {
-            *self = Self::StandingIn;
-        }
-        lies
+        *self = match self {
+            Self::Laid => Self::StandingIn,
+            Self::Offered => Self::HandingOut,
+            Self::Leading | Self::StandingIn | Self::Recalled | Self::HandingOut | Self::Over => return false,
+        };
+        true
     }
 
-    /// The deputy begins to hand requests out, unless the leader is back already, or holds `events` that only it can handle.
-    /// `true`: it does.
-    fn hand_out(&mut self, events: Events) -> bool {
-        let may = matches!(self, Self::StandingIn | Self::HandingOut) && events == Events::Handled;
+    /// The deputy begins to hand requests out, unless the leader is back already. `true`: it does.
+    fn hand_out(&mut self) -> bool {
+        let may = matches!(self, Self::StandingIn | Self::HandingOut);
         if may {
             *self = Self::HandingOut;
         }
@@ -134,7 +126,7 @@ pub(super) struct Helm<R> {
     changed: Condvar,
     /// The leader is back and waits: what the deputy looks at between two turns.
     is_recalled: AtomicBool,
-    /// When the leader laid the reactor down.
+    /// When the reactor was laid down or offered.
     laid_at: AtomicU64,
 }
 
@@ -146,14 +138,15 @@ struct State<R> {
     sleeps_soundly: bool,
     /// Of the leader that laid the reactor down last.
     ticket: u64,
-    events: Events,
 }
 
 /// What the deputy finds when it wakes.
 #[derive(Debug)]
 pub(super) enum Woken<R> {
-    /// The reactor, which is its own now.
-    Reactor(R),
+    /// The reactor, which is its own now, while the leader is in the application.
+    StandIn(R),
+    /// The reactor, which is its own now: no thread has taken what it offered.
+    HandOut(R),
     /// It has lain there only since this moment.
     Early(Monotonic),
     /// Nothing lies there. Whoever lays the reactor down sets the alarm.
@@ -190,7 +183,7 @@ impl<R> Helm<R> {
 
     fn new(watch: Watch) -> Self {
         Self {
-            state: Mutex::new(State { watch, reactor: None, sleeps_soundly: true, ticket: 0, events: Events::Handled }),
+            state: Mutex::new(State { watch, reactor: None, sleeps_soundly: true, ticket: 0 }),
             changed: Condvar::new(),
             is_recalled: AtomicBool::new(false),
             laid_at: AtomicU64::new(0),
@@ -198,12 +191,11 @@ impl<R> Helm<R> {
     }
 
     /// The leader calls the application at `now`, or attaches.
-    pub(super) fn lay_down(&self, reactor: R, events: Events, now: Monotonic) -> (Ticket, MustSetAlarm) {
+    pub(super) fn lay_down(&self, reactor: R, now: Monotonic) -> (Ticket, MustSetAlarm) {
         self.laid_at.store(now.0, Relaxed);
         let mut state = self.lock();
         state.watch.lay_down();
         state.reactor = Some(reactor);
-        state.events = events;
         state.ticket += 1;
         (Ticket(state.ticket), MustSetAlarm(std::mem::take(&mut state.sleeps_soundly)))
     }
@@ -242,14 +234,14 @@ impl<R> Helm<R> {
     pub(super) fn relieve(&self, before: Monotonic) -> Woken<R> {
         let mut state = self.lock();
         let laid_at = Monotonic(self.laid_at.load(Relaxed));
-        if state.watch == Watch::Laid && laid_at > before {
+        if matches!(state.watch, Watch::Laid | Watch::Offered) && laid_at > before {
             return Woken::Early(laid_at);
         }
         let is_relieved = state.watch.relieve();
         match state.reactor.take_if(|_| is_relieved) {
             Some(reactor) => {
                 self.is_recalled.store(false, Relaxed);
-                Woken::Reactor(reactor)
+                if state.watch == Watch::HandingOut { Woken::HandOut(reactor) } else { Woken::StandIn(reactor) }
             }
             None => {
                 state.sleeps_soundly = true;
@@ -275,17 +267,17 @@ impl<R> Helm<R> {
 
     /// The deputy begins to hand requests out. `false`: the leader is back and wants the reactor.
     pub(super) fn hand_out(&self) -> bool {
-        let mut state = self.lock();
-        let events = state.events;
-        state.watch.hand_out(events)
+        self.lock().watch.hand_out()
     }
 
-    /// The deputy, which hands out, wants an application thread to lead.
-    pub(super) fn offer(&self, reactor: R) {
+    /// The deputy, which hands out, wants an application thread to lead. It sets its alarm next: should no thread come, it
+    /// takes the reactor again.
+    pub(super) fn offer(&self, reactor: R, now: Monotonic) {
+        self.laid_at.store(now.0, Relaxed);
         let mut state = self.lock();
         state.watch.offer();
         state.reactor = Some(reactor);
-        state.sleeps_soundly = true;
+        state.sleeps_soundly = false;
     }
 
     /// Takes the reactor if it is offered. For an application thread that has nothing to do.
@@ -331,16 +323,10 @@ mod tests {
         Leads,
         /// It has laid the reactor down and has yet to set the alarm.
         Arms,
-        /// It has laid the reactor down, has yet to set the alarm, and then attaches.
-        ArmsToAttach,
-        /// It attaches, with events that only it can handle.
-        Attaches,
-        /// It is in the application, and has laid the reactor down before.
+        /// It is in the application or attaches, and has laid the reactor down before.
         InCall,
         /// It waits for the deputy.
         Waits,
-        /// The same, with events that only it can handle.
-        WaitsWithEvents,
     }
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -348,6 +334,8 @@ mod tests {
         Sleeps,
         StandsIn,
         HandsOut,
+        /// It has offered the reactor and has yet to set its alarm.
+        Arms,
     }
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -363,13 +351,13 @@ mod tests {
         sleeps_soundly: bool,
         /// Which thread laid the reactor down last.
         owner: Option<usize>,
-        events: Events,
     }
 
     impl World {
         fn holders(&self) -> usize {
             let leaders = self.threads.iter().filter(|&&thread| thread == Thread::Leads).count();
-            leaders + usize::from(self.deputy != Deputy::Sleeps) + usize::from(self.lies)
+            let has = matches!(self.deputy, Deputy::StandsIn | Deputy::HandsOut);
+            leaders + usize::from(has) + usize::from(self.lies)
         }
 
         /// Every world that one step leads to.
@@ -383,42 +371,22 @@ mod tests {
                         world.watch.lay_down();
                         world.lies = true;
                         world.owner = Some(index);
-                        let sleeps_soundly = std::mem::take(&mut world.sleeps_soundly);
-                        for (events, arms, goes_on) in [
-                            (Events::Handled, Thread::Arms, Thread::InCall),
-                            (Events::Pending, Thread::ArmsToAttach, Thread::Attaches),
-                        ] {
-                            world.events = events;
-                            world.threads[index] = if sleeps_soundly { arms } else { goes_on };
-                            worlds.push(world);
-                        }
-                        continue;
+                        *thread = if std::mem::take(&mut world.sleeps_soundly) { Thread::Arms } else { Thread::InCall };
                     }
                     Thread::Arms => {
                         world.alarm = true;
                         *thread = Thread::InCall;
                     }
-                    Thread::ArmsToAttach => {
-                        world.alarm = true;
-                        *thread = Thread::Attaches;
-                    }
-                    state @ (Thread::InCall | Thread::Attaches | Thread::Waits | Thread::WaitsWithEvents) => {
-                        let has_events = matches!(state, Thread::Attaches | Thread::WaitsWithEvents);
-                        match world.watch.take_up(self.owner == Some(index)) {
-                            Back::Yours => {
-                                assert!(self.lies, "{self:?}");
-                                world.lies = false;
-                                *thread = Thread::Leads;
-                            }
-                            Back::Wait if has_events => *thread = Thread::WaitsWithEvents,
-                            Back::Wait => *thread = Thread::Waits,
-                            Back::Resigned => {
-                                assert!(!has_events, "events are lost: {self:?}");
-                                *thread = Thread::Idle;
-                            }
-                            Back::Over => unreachable!(),
+                    Thread::InCall | Thread::Waits => match world.watch.take_up(self.owner == Some(index)) {
+                        Back::Yours => {
+                            assert!(self.lies, "{self:?}");
+                            world.lies = false;
+                            *thread = Thread::Leads;
                         }
-                    }
+                        Back::Wait => *thread = Thread::Waits,
+                        Back::Resigned => *thread = Thread::Idle,
+                        Back::Over => unreachable!(),
+                    },
                     Thread::Idle => {
                         if world.watch.accept() {
                             assert!(self.lies, "{self:?}");
@@ -437,7 +405,10 @@ mod tests {
                         if world.watch.relieve() {
                             assert!(self.lies, "{self:?}");
                             world.lies = false;
-                            world.deputy = Deputy::StandsIn;
+                            world.deputy = match world.watch {
+                                Watch::HandingOut => Deputy::HandsOut,
+                                _ => Deputy::StandsIn,
+                            };
                         } else {
                             world.sleeps_soundly = true;
                         }
@@ -446,7 +417,7 @@ mod tests {
                 Deputy::StandsIn => {
                     if self.may_hand_out {
                         let mut other = self;
-                        if other.watch.hand_out(self.events) {
+                        if other.watch.hand_out() {
                             other.deputy = Deputy::HandsOut;
                         }
                         worlds.push(other);
@@ -461,8 +432,12 @@ mod tests {
                 Deputy::HandsOut => {
                     world.watch.offer();
                     world.lies = true;
+                    world.deputy = Deputy::Arms;
+                    world.sleeps_soundly = false;
+                }
+                Deputy::Arms => {
+                    world.alarm = true;
                     world.deputy = Deputy::Sleeps;
-                    world.sleeps_soundly = true;
                 }
             }
             worlds.push(world);
@@ -476,11 +451,12 @@ mod tests {
         let mut left = vec![start];
         while let Some(world) = left.pop() {
             assert_eq!(world.holders(), 1, "the reactor is in one place: {world:?}");
-            let somebody_acts = world.threads.iter().any(|thread| {
-                matches!(thread, Thread::Arms | Thread::ArmsToAttach | Thread::Waits | Thread::WaitsWithEvents)
-            });
-            let will_be_relieved = world.watch != Watch::Laid || world.alarm || somebody_acts;
-            assert!(will_be_relieved, "a leader may be in the application for ever, and the deputy sleeps: {world:?}");
+            let somebody_acts = world.deputy == Deputy::Arms
+                || world.threads.iter().any(|thread| matches!(thread, Thread::Arms | Thread::Waits));
+            let will_be_relieved = !world.lies || world.alarm || somebody_acts;
+            let is_lost = world.watch == Watch::Offered && !world.alarm && world.deputy != Deputy::Arms;
+            assert!(!is_lost, "an offer is neither taken up nor taken back: {world:?}");
+            assert!(will_be_relieved, "nobody may come for the reactor for ever, and the deputy sleeps: {world:?}");
             let next = world.next();
             assert!(next.iter().any(|other| *other != world), "everybody waits for somebody else: {world:?}");
             for other in next {
@@ -521,7 +497,6 @@ mod tests {
             alarm: false,
             sleeps_soundly: true,
             owner: None,
-            events: Events::Handled,
         };
         let worlds = explore(start);
         assert!(worlds.iter().any(|world| world.threads[0] == Thread::Waits));
@@ -533,18 +508,18 @@ mod tests {
     fn several_threads_and_the_deputy_never_share_the_reactor_nor_wait_for_each_other() {
         let threads = [Thread::Idle; 3];
         let start = World {
-            watch: Watch::Offered,
-            lies: true,
+            watch: Watch::HandingOut,
+            lies: false,
             threads,
-            deputy: Deputy::Sleeps,
+            deputy: Deputy::HandsOut,
             may_hand_out: true,
             alarm: false,
             sleeps_soundly: true,
             owner: None,
-            events: Events::Handled,
         };
         let worlds = explore(start);
         assert!(worlds.iter().any(|world| world.deputy == Deputy::HandsOut));
+        can_always_reach(&worlds, |world| world.deputy == Deputy::HandsOut);
         for index in 0..3 {
             can_always_reach(&worlds, |world| world.threads[index] == Thread::Leads);
             can_always_reach(&worlds, |world| world.threads[index] == Thread::Idle);
@@ -555,19 +530,19 @@ mod tests {
     fn the_deputy_takes_only_what_has_lain_long_enough() {
         let helm = Helm::leading();
         assert!(matches!(helm.relieve(Monotonic(9)), Woken::Nothing));
-        let (ticket, must_set_alarm) = helm.lay_down(7_u8, Events::Handled, Monotonic(10));
+        let (ticket, must_set_alarm) = helm.lay_down(7_u8, Monotonic(10));
         assert_eq!(must_set_alarm, MustSetAlarm(true));
         assert!(matches!(helm.relieve(Monotonic(9)), Woken::Early(Monotonic(10))));
-        assert!(matches!(helm.relieve(Monotonic(10)), Woken::Reactor(7)));
+        assert!(matches!(helm.relieve(Monotonic(10)), Woken::StandIn(7)));
         assert!(!helm.is_recalled());
         assert!(matches!(helm.take_up(ticket), Found::Wait));
         assert!(helm.is_recalled());
         helm.give_back(7);
         assert!(matches!(helm.wait(ticket), Found::Reactor(7)));
-        let (ticket, must_set_alarm) = helm.lay_down(7_u8, Events::Handled, Monotonic(11));
+        let (ticket, must_set_alarm) = helm.lay_down(7_u8, Monotonic(11));
         assert_eq!(must_set_alarm, MustSetAlarm(true));
         assert!(matches!(helm.take_up(ticket), Found::Reactor(7)));
-        let (ticket, must_set_alarm) = helm.lay_down(7_u8, Events::Handled, Monotonic(12));
+        let (ticket, must_set_alarm) = helm.lay_down(7_u8, Monotonic(12));
         assert_eq!(must_set_alarm, MustSetAlarm(false));
         helm.end();
         assert!(matches!(helm.take_up(ticket), Found::Over));
@@ -576,12 +551,12 @@ mod tests {
     #[test]
     fn a_leader_that_wakes_too_late_recalls_the_reactor_again() {
         let helm = Helm::leading();
-        let (ticket, _) = helm.lay_down(7_u8, Events::Handled, Monotonic(1));
-        assert!(matches!(helm.relieve(Monotonic(1)), Woken::Reactor(7)));
+        let (ticket, _) = helm.lay_down(7_u8, Monotonic(1));
+        assert!(matches!(helm.relieve(Monotonic(1)), Woken::StandIn(7)));
         assert!(matches!(helm.take_up(ticket), Found::Wait));
         // An alarm from before goes off while the leader is still asleep.
         helm.give_back(7);
-        assert!(matches!(helm.relieve(Monotonic(1)), Woken::Reactor(7)));
+        assert!(matches!(helm.relieve(Monotonic(1)), Woken::StandIn(7)));
         assert!(!helm.is_recalled());
         assert!(matches!(helm.wait(ticket), Found::Wait));
         assert!(helm.is_recalled());
@@ -592,23 +567,28 @@ mod tests {
     #[test]
     fn a_leader_whose_work_is_handed_out_leads_no_more() {
         let helm = Helm::leading();
-        let (ticket, _) = helm.lay_down(7_u8, Events::Handled, Monotonic(1));
-        assert!(matches!(helm.relieve(Monotonic(1)), Woken::Reactor(7)));
+        let (ticket, _) = helm.lay_down(7_u8, Monotonic(1));
+        assert!(matches!(helm.relieve(Monotonic(1)), Woken::StandIn(7)));
         assert!(helm.hand_out());
         assert!(matches!(helm.take_up(ticket), Found::Resigned));
         assert_eq!(helm.accept(), None);
-        helm.offer(7);
+        helm.offer(7, Monotonic(2));
         assert_eq!(helm.accept(), Some(7));
         assert_eq!(helm.accept(), None);
     }
 
     #[test]
-    fn a_leader_with_events_is_never_made_to_resign() {
-        let helm = Helm::leading();
-        let (ticket, _) = helm.lay_down(7_u8, Events::Pending, Monotonic(1));
-        assert!(matches!(helm.relieve(Monotonic(1)), Woken::Reactor(7)));
-        assert!(!helm.hand_out());
-        helm.give_back(7);
-        assert!(matches!(helm.take_up(ticket), Found::Reactor(7)));
+    fn an_offer_that_nobody_takes_up_is_taken_back() {
+        let helm = Helm::handing_out();
+        helm.offer(7_u8, Monotonic(10));
+        assert!(helm.is_offered());
+        assert!(matches!(helm.relieve(Monotonic(9)), Woken::Early(Monotonic(10))));
+        assert!(matches!(helm.relieve(Monotonic(10)), Woken::HandOut(7)));
+        assert_eq!(helm.accept(), None);
+        helm.offer(7, Monotonic(11));
+        assert_eq!(helm.accept(), Some(7));
+        assert!(matches!(helm.relieve(Monotonic(11)), Woken::Nothing));
+        let (_, must_set_alarm) = helm.lay_down(7, Monotonic(12));
+        assert_eq!(must_set_alarm, MustSetAlarm(true));
     }
 }

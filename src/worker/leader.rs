@@ -8,14 +8,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::Events;
-
 use super::Ended;
 use super::bridge::{Bridge, Job};
 use super::deputy::Standby;
 use super::exchange::{self, Post};
-use super::helm::{self, Found};
-use super::reactor::{self, Duty, Reactor, Turn};
+use super::helm::Found;
+use super::reactor::{Duty, Reactor, Turn};
 use crate::app::{App, Caller, Notices};
 use crate::ipc::Watched;
 use crate::sys::Monotonic;
@@ -42,7 +40,6 @@ pub(super) struct Leader<'a, A: App> {
     pub(super) post: &'a mut Post,
     /// Signals are heard on this thread.
     pub(super) hears_signals: bool,
-    pub(super) events: Events,
     /// Since when lines of the access log may wait to be written.
     pub(super) logged_at: Option<Monotonic>,
 }
@@ -72,19 +69,19 @@ impl<A: App> Leader<'_, A> {
     }
 
     /// Waits for events. Whoever executes Python code meanwhile may hold the interpreter for long; so the reactor lies at the
-    /// helm while the thread attaches again.
+    /// helm, with what the poll has brought, while the thread attaches again.
     fn wait(&mut self, reactor: Box<Reactor<A>>, caller: &mut dyn Caller<A>) -> Result<Box<Reactor<A>>, Left<A>> {
         let is_watched = self.standby.watches() == Watched::Yes;
-        let (events, bridge) = (&mut self.events, self.bridge);
+        let bridge = self.bridge;
         let mut held = Some(reactor);
         let mut waited = Ok(());
         let mut laid = None;
         caller.detached(&mut || {
             let Some(mut reactor) = held.take() else { return };
-            waited = reactor.wait(events, Instant::now());
+            waited = reactor.wait(Instant::now());
             if is_watched && waited.is_ok() {
                 let now = Monotonic::now();
-                let (ticket, must_set_alarm) = bridge.helm.lay_down(reactor, helm::Events::Pending, now);
+                let (ticket, must_set_alarm) = bridge.helm.lay_down(reactor, now);
                 laid = Some(ticket);
                 self.standby.put_off(bridge, must_set_alarm, now);
             } else {
@@ -116,7 +113,7 @@ impl<A: App> Leader<'_, A> {
         let now = Instant::now();
         let mut turn = self.bridge.empty_tray(&mut reactor, now);
         if turn == Turn::GoOn {
-            turn = reactor.turn(&self.events, now);
+            turn = reactor.turn(now);
         }
         if let Turn::Leave(ended) = turn {
             return Batch::Left(Left::Worker(Ok(ended), Some(reactor)));
@@ -165,6 +162,7 @@ impl<A: App> Leader<'_, A> {
         reactor.beat_in_application(called);
         self.post.watched = self.standby.watches();
         if self.post.watched == Watched::No {
+            reactor.say_busy();
             // Should this call never return, nobody else could write the lines of those before it.
             if called > self.logged_at.get_or_insert(called).after(LINE_AGE) {
                 self.logged_at = Some(called);
@@ -176,7 +174,7 @@ impl<A: App> Leader<'_, A> {
             self.standby.note(self.bridge, called, back);
             return Ok((reactor, ended));
         }
-        let (ticket, must_set_alarm) = self.bridge.helm.lay_down(reactor, helm::Events::Handled, called);
+        let (ticket, must_set_alarm) = self.bridge.helm.lay_down(reactor, called);
         self.standby.put_off(self.bridge, must_set_alarm, called);
         let ended = exchange::run(token, &mut connection, caller, shared, self.post, now, called);
         let back = shared.epoch.monotonic(ended);
@@ -211,14 +209,7 @@ impl<A: App> Leader<'_, A> {
 pub(super) fn run<A: App>(app: &Arc<A>, reactor: Box<Reactor<A>>, bridge: &Arc<Bridge<A>>) -> Result<Ended, String> {
     let mut post = Post::new(&reactor.line, 0);
     let mut standby = Standby::appoint(bridge.clone())?;
-    let mut leader = Leader {
-        bridge,
-        standby: &mut standby,
-        post: &mut post,
-        hears_signals: true,
-        events: reactor::events(),
-        logged_at: None,
-    };
+    let mut leader = Leader { bridge, standby: &mut standby, post: &mut post, hears_signals: true, logged_at: None };
     reactor.report_booted();
     let left = app.attached(|caller| leader.lead(reactor, caller));
     bridge.end(Ok(Ended::Drained));

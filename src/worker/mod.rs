@@ -155,7 +155,7 @@ impl<A> Shared<A> {
     /// The one application thread waits for a client; with several, the reactor's own thread shows that all is well.
     fn beat_for_waiting(&self) {
         if self.config.threads == 1 {
-            self.line.beat(Activity::Polling, Monotonic::now());
+            self.line.beat(Activity::InApplication, Monotonic::now());
         }
     }
 

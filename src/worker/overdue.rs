@@ -16,13 +16,16 @@ use mio::Token;
 use super::reactor::{Duty, Reactor};
 use crate::app::App;
 use crate::config::Config;
-use crate::ipc::InProgress;
+use crate::ipc::{GaveUp, InProgress};
 use crate::logging::access::Entry;
 use crate::sys::{self, Monotonic};
 use crate::{http, logging};
 
 /// How long a request may go on after its thread was interrupted (`request_interrupt`).
 const AFTER_INTERRUPT: Duration = Duration::from_secs(2);
+
+/// When it is tried again to give up on a request of which an interim answer is on its way.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// Status of the answer to a request that was given up. Source: RFC 9110 §15.6.5.
 const GIVEN_UP: u16 = 504;
@@ -35,8 +38,6 @@ pub(super) struct Overdue {
     /// After so long a request is reported.
     report: Option<Duration>,
     interrupts: bool,
-    /// The application has a function for requests that are about to be given up.
-    aborts: bool,
     threads: Vec<Thread>,
 }
 
@@ -70,24 +71,17 @@ enum Step {
 }
 
 impl Overdue {
-    /// `aborts`: as [`App::aborts`].
-    pub(super) fn new(config: &Config, aborts: bool) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         let fine = Thread { started: Monotonic(0), stage: Stage::Fine };
         let limit = config.request_timeout;
         let report = if limit.is_none() && config.threads > 1 { config.timeout } else { None };
-        Self {
-            limit,
-            report,
-            interrupts: config.request_interrupt,
-            aborts: aborts && config.threads == 1,
-            threads: vec![fine; config.threads],
-        }
+        Self { limit, report, interrupts: config.request_interrupt, threads: vec![fine; config.threads] }
     }
 
-    /// The next step for thread `index`, busy since `started`.
-    fn step(&mut self, index: usize, started: Monotonic, now: Monotonic) -> Option<Step> {
+    /// The next step for thread `index`, busy since `started`. `aborts`: as [`App::aborts`].
+    fn step(&mut self, index: usize, started: Monotonic, aborts: bool, now: Monotonic) -> Option<Step> {
         let (limit, report) = (self.limit, self.report);
-        let interruption = match (self.aborts, self.interrupts) {
+        let interruption = match (aborts && self.threads.len() == 1, self.interrupts) {
             (true, _) => Some(Step::Abort),
             (false, true) => Some(Step::Interrupt),
             (false, false) => None,
@@ -108,6 +102,13 @@ impl Overdue {
         };
         thread.stage = stage;
         Some(step)
+    }
+
+    /// Thread `index` cannot be given up at this moment.
+    fn put_off(&mut self, index: usize, until: Monotonic) {
+        if let Some(thread) = self.threads.get_mut(index) {
+            thread.stage = Stage::Interrupted { until };
+        }
     }
 
     /// When the next step for thread `index`, busy since `started`, may be due.
@@ -159,7 +160,7 @@ impl<A: App> Reactor<A> {
         for index in 0..self.config().threads {
             let place = self.line.place(index);
             let Some(started) = place.running_since() else { continue };
-            let Some(step) = self.overdue.step(index, started, moment) else { continue };
+            let Some(step) = self.overdue.step(index, started, self.shared.app.aborts(), moment) else { continue };
             let Some(call) = place.in_progress().filter(|call| call.started == started) else { continue };
             match step {
                 Step::Report => {
@@ -186,17 +187,23 @@ impl<A: App> Reactor<A> {
 
     /// Answers in the application's place, if no byte of its own answer is out, or cuts the connection.
     fn give_up(&mut self, index: usize, call: &InProgress, moment: Monotonic, now: Instant) {
+        let gave_up = self.line.place(index).abandon(call);
+        if gave_up == GaveUp::NotYet {
+            return self.overdue.put_off(index, moment.after(MOMENT));
+        }
         let text = describe(call, moment);
         logging::critical!("WORKER TIMEOUT (pid:{}): {text} (request_timeout, else timeout)", std::process::id());
         let descriptor = self.slots.descriptor(Token(call.connection));
-        if self.line.place(index).abandon(call.started) {
+        if gave_up == GaveUp::Yes {
             let mut page = Vec::new();
-            let is_head = call.line.starts_with("HEAD ");
+            let method = call.line.split(' ').next().unwrap_or_default();
+            let is_head =
+                method == "HEAD" || (self.config().casefold_http_method && method.eq_ignore_ascii_case("HEAD"));
             http::error_page(GIVEN_UP, http::reason(GIVEN_UP), "", self.date.at(now), is_head, &mut page);
             if let Some(descriptor) = descriptor {
                 sys::say_last(descriptor, &page);
             }
-            self.log_given_up(call, page.len(), moment);
+            self.log_given_up(call, GIVEN_UP, page.len(), moment);
         } else if let Some(descriptor) = descriptor {
             sys::cut(descriptor, Shutdown::Both);
         }
@@ -228,13 +235,28 @@ impl<A: App> Reactor<A> {
         }
     }
 
+    /// The worker leaves without the threads whose requests were cut: nobody else writes their lines of the access log. How
+    /// much of the answers has left is not known.
+    pub(super) fn log_cut_requests(&mut self) {
+        let moment = Monotonic::now();
+        for index in 0..self.config().threads {
+            let Some(call) = self.line.place(index).in_progress() else { continue };
+            if let Some(status) = call.answered
+                && self.overdue.has_given_up(index, call.started)
+            {
+                self.log_given_up(&call, status, 0, moment);
+            }
+        }
+    }
+
     #[allow(clippy::disallowed_methods)] // The wall clock of a log line.
-    fn log_given_up(&mut self, call: &InProgress, body_len: usize, moment: Monotonic) {
+    fn log_given_up(&mut self, call: &InProgress, status: u16, body_len: usize, moment: Monotonic) {
         let Some(log) = &mut self.access else { return };
         let remote = call.peer.map(|peer| peer.to_string()).unwrap_or_default();
         let duration = moment.saturating_since(call.started);
         let (method, target) = call.line.split_once(' ').unwrap_or((&call.line, ""));
-        log.record(&GivenUp { remote, method, target, body_len: body_len as u64, duration }, SystemTime::now());
+        let entry = GivenUp { remote, method, target, status, body_len: body_len as u64, duration };
+        log.record(&entry, SystemTime::now());
     }
 }
 
@@ -250,6 +272,7 @@ struct GivenUp<'a> {
     remote: String,
     method: &'a str,
     target: &'a str,
+    status: u16,
     body_len: u64,
     duration: Duration,
 }
@@ -280,7 +303,7 @@ impl Entry for GivenUp<'_> {
     }
 
     fn status(&self) -> Option<u16> {
-        Some(GIVEN_UP)
+        Some(self.status)
     }
 
     fn body_len(&self) -> u64 {
@@ -311,7 +334,7 @@ mod tests {
     fn overdue(limit: Option<u64>, report: Option<u64>, interrupts: bool) -> Overdue {
         let seconds = |time: Option<u64>| time.map(Duration::from_secs);
         let fine = Thread { started: Monotonic(0), stage: Stage::Fine };
-        Overdue { aborts: false, limit: seconds(limit), report: seconds(report), interrupts, threads: vec![fine; 2] }
+        Overdue { limit: seconds(limit), report: seconds(report), interrupts, threads: vec![fine; 2] }
     }
 
     fn at(seconds: u64) -> Monotonic {
@@ -322,30 +345,49 @@ mod tests {
     fn a_request_is_given_up_once_when_its_time_is_over() {
         let mut overdue = overdue(Some(30), None, false);
         assert_eq!(overdue.due(0, at(100)), Some(at(130)));
-        assert_eq!(overdue.step(0, at(100), at(129)), None);
-        assert_eq!(overdue.step(0, at(100), at(130)), Some(Step::GiveUp));
-        assert_eq!(overdue.step(0, at(100), at(131)), None);
+        assert_eq!(overdue.step(0, at(100), false, at(129)), None);
+        assert_eq!(overdue.step(0, at(100), false, at(130)), Some(Step::GiveUp));
+        assert_eq!(overdue.step(0, at(100), false, at(131)), None);
         assert_eq!(overdue.due(0, at(100)), None);
         assert!(overdue.has_given_up(0, at(100)));
         assert!(!overdue.has_given_up(1, at(100)));
-        assert_eq!(overdue.step(0, at(140), at(150)), None, "another request");
+        assert_eq!(overdue.step(0, at(140), false, at(150)), None, "another request");
         assert!(!overdue.has_given_up(0, at(140)));
     }
 
     #[test]
     fn a_request_that_is_interrupted_gets_a_moment_to_react() {
         let mut overdue = overdue(Some(30), None, true);
-        assert_eq!(overdue.step(0, at(0), at(30)), Some(Step::Interrupt));
+        assert_eq!(overdue.step(0, at(0), false, at(30)), Some(Step::Interrupt));
         assert_eq!(overdue.due(0, at(0)), Some(at(32)));
-        assert_eq!(overdue.step(0, at(0), at(31)), None);
-        assert_eq!(overdue.step(0, at(0), at(32)), Some(Step::GiveUp));
+        assert_eq!(overdue.step(0, at(0), false, at(31)), None);
+        assert_eq!(overdue.step(0, at(0), false, at(32)), Some(Step::GiveUp));
+    }
+
+    #[test]
+    fn what_cannot_be_given_up_yet_is_tried_again() {
+        let mut overdue = overdue(Some(30), None, false);
+        assert_eq!(overdue.step(0, at(0), false, at(30)), Some(Step::GiveUp));
+        overdue.put_off(0, at(31));
+        assert!(!overdue.has_given_up(0, at(0)));
+        assert_eq!(overdue.step(0, at(0), false, at(30)), None);
+        assert_eq!(overdue.step(0, at(0), false, at(31)), Some(Step::GiveUp));
+    }
+
+    #[test]
+    fn the_applications_own_function_is_called_while_it_has_one() {
+        let mut overdue = overdue(Some(30), None, false);
+        overdue.threads.truncate(1);
+        assert_eq!(overdue.step(0, at(0), true, at(30)), Some(Step::Abort));
+        assert_eq!(overdue.step(0, at(0), false, at(32)), Some(Step::GiveUp));
+        assert_eq!(overdue.step(0, at(40), false, at(70)), Some(Step::GiveUp), "it has been called once");
     }
 
     #[test]
     fn without_a_limit_a_request_is_reported_once() {
         let mut overdue = overdue(None, Some(30), false);
-        assert_eq!(overdue.step(1, at(0), at(30)), Some(Step::Report));
-        assert_eq!(overdue.step(1, at(0), at(300)), None);
+        assert_eq!(overdue.step(1, at(0), false, at(30)), Some(Step::Report));
+        assert_eq!(overdue.step(1, at(0), false, at(300)), None);
         assert_eq!(overdue.due(1, at(0)), None);
         assert!(!overdue.are_all_late(&[None, Some(at(0))], at(300)));
         assert!(overdue.are_all_late(&[Some(at(270)), Some(at(0))], at(300)));

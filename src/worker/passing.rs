@@ -14,6 +14,7 @@ use super::reactor::{Duty, Reactor};
 use super::traffic::INTERESTS;
 use crate::app::App;
 use crate::http::Event;
+use crate::ipc::Siblings;
 use crate::net::Stream;
 use crate::sys::Monotonic;
 
@@ -26,10 +27,21 @@ const BUSY_MARGIN: u64 = 4;
 /// Connections that a draining worker hands over in one turn.
 const AT_ONCE: usize = 64;
 
+/// What became of a connection that was to change the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Given {
+    /// It is on its way.
+    Sent,
+    /// It was closed meanwhile: nothing is left to send.
+    Gone,
+    /// It cannot travel, or the way is blocked.
+    Stays,
+}
+
 impl<A: App> Reactor<A> {
     /// Says whether this worker could run a request at once, and calls for one that waits elsewhere. Before each poll.
     pub(super) fn tell_siblings(&mut self, is_waiting: bool) {
-        let is_free = is_waiting && self.ready.is_empty() && self.has_free_thread();
+        let is_free = is_waiting && self.ready.is_empty() && self.is_of_help();
         let Some(siblings) = &mut self.siblings else { return };
         if self.ready.is_empty() || self.duty == Duty::Leading {
             siblings.flag(false);
@@ -54,11 +66,16 @@ impl<A: App> Reactor<A> {
         {
             let Some(to) = self.find_idle_sibling() else { return };
             self.ready.pop_front();
-            if !self.give_away(token, to) {
-                // It cannot travel, or the way is blocked: it waits for a thread of this worker.
-                self.ready.push_front(token);
-                self.look_again_at(now + PAUSE);
-                return;
+            match self.give_away(token, to) {
+                Given::Sent => {}
+                Given::Gone => self.release(to),
+                Given::Stays => {
+                    // It cannot travel, or the way is blocked: it waits for a thread of this worker.
+                    self.release(to);
+                    self.ready.push_front(token);
+                    self.look_again_at(now + PAUSE);
+                    return;
+                }
             }
         }
     }
@@ -80,12 +97,14 @@ impl<A: App> Reactor<A> {
         let count = self.slots.count() as u64;
         let capacity = self.capacity;
         let Some(siblings) = &mut self.siblings else { return };
-        let to = match siblings.emptiest() {
-            Some((to, fewest)) if count > fewest + 1 && siblings.reserve_this(to, capacity) => to,
-            Some((to, fewest)) if count > fewest + BUSY_MARGIN && fewest < capacity as u64 => to,
+        let (to, is_reserved) = match siblings.emptiest() {
+            Some((to, fewest)) if count > fewest + 1 && siblings.reserve_this(to, capacity) => (to, true),
+            Some((to, fewest)) if count > fewest + BUSY_MARGIN && fewest < capacity as u64 => (to, false),
             Some(_) | None => return,
         };
-        self.give_away(token, to);
+        if self.give_away(token, to) != Given::Sent && is_reserved {
+            self.release(to);
+        }
     }
 
     /// This worker leaves: connections between two requests go on with the others, so that no client finds its connection
@@ -108,8 +127,12 @@ impl<A: App> Reactor<A> {
         }
         let mut given = 0;
         for token in tokens {
-            let Some(to) = self.siblings.as_ref().and_then(|siblings| siblings.next_serving(given)) else { break };
-            if !self.give_away(token, to) {
+            // Each is offered to everybody before it stays: one full inbox keeps nothing from the others.
+            let sent = (0..self.others_count()).any(|step| {
+                let to = self.siblings.as_ref().and_then(|siblings| siblings.next_serving(given + step));
+                to.is_some_and(|to| self.give_away(token, to) != Given::Stays)
+            });
+            if !sent {
                 break;
             }
             given += 1;
@@ -117,15 +140,22 @@ impl<A: App> Reactor<A> {
         self.look_again_at(now + if given == AT_ONCE { Duration::ZERO } else { PAUSE });
     }
 
-    /// Sends a connection that is here to another worker. `false`: it stays.
-    fn give_away(&mut self, token: Token, to: u16) -> bool {
-        let Some(mut connection) = self.slots.take(token) else {
-            // Closed meanwhile: nothing is left to send.
-            return true;
-        };
+    fn release(&self, to: u16) {
+        if let Some(siblings) = &self.siblings {
+            siblings.release(to);
+        }
+    }
+
+    fn others_count(&self) -> usize {
+        self.siblings.as_ref().map_or(0, Siblings::count)
+    }
+
+    /// Sends a connection that is here to another worker.
+    fn give_away(&mut self, token: Token, to: u16) -> Given {
+        let Some(mut connection) = self.slots.take(token) else { return Given::Gone };
         let Some(siblings) = &self.siblings else {
             self.slots.put(token, connection);
-            return false;
+            return Given::Stays;
         };
         let ready_since = connection.ready_since.map_or(0, |since| self.shared.epoch.monotonic(since).0);
         let is_out = self.poll.registry().deregister(&mut connection.stream).is_ok();
@@ -133,7 +163,7 @@ impl<A: App> Reactor<A> {
             self.slots.free(token);
             self.eviction.is_full = false;
             self.line.set_connections(self.slots.count());
-            return true;
+            return Given::Sent;
         }
         // Registering again tells anew what the socket is ready for.
         if let Err(error) = self.poll.registry().register(&mut connection.stream, token, INTERESTS) {
@@ -141,7 +171,7 @@ impl<A: App> Reactor<A> {
             connection.readiness.failed = true;
         }
         self.slots.put(token, connection);
-        false
+        Given::Stays
     }
 
     /// Takes what siblings have sent.
@@ -164,7 +194,11 @@ impl<A: App> Reactor<A> {
         let Some(&token) = self.ready.front() else { return };
         if self.siblings.as_ref().is_some_and(|siblings| siblings.reserve_this(from, capacity)) {
             self.ready.pop_front();
-            if !self.give_away(token, from) {
+            let given = self.give_away(token, from);
+            if given != Given::Sent {
+                self.release(from);
+            }
+            if given == Given::Stays {
                 self.ready.push_front(token);
             }
         }

@@ -52,6 +52,8 @@ const FIRST_LISTENER: usize = 8;
 pub(super) struct Reactor<A: App> {
     pub(super) shared: Arc<Shared<A>>,
     pub(super) poll: Poll,
+    /// What the last poll has brought and nobody has handled yet: who polls may be relieved before it handles.
+    events: Events,
     pub(super) slots: Slots<A>,
     pub(super) deadlines: Deadlines,
     /// Connections with a complete request, in the order in which they got it.
@@ -80,8 +82,9 @@ pub(super) struct Reactor<A: App> {
     shares: bool,
     look_for_siblings: Option<Instant>,
     pub(super) duty: Duty,
-    /// Application threads that have nothing to do.
-    pub(super) free_threads: usize,
+    /// Application threads that have nothing to do, and when they would run a request.
+    free_threads: usize,
+    help: Help,
     /// Calls that take too long.
     pub(super) overdue: Overdue,
     /// Has the master been told that this worker must be replaced?
@@ -109,6 +112,15 @@ pub(super) enum Duty {
     StandingIn,
     /// It hands requests out to application threads.
     HandingOut,
+}
+
+/// When an application thread that has nothing to do is given a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Help {
+    /// As soon as there is one.
+    AtOnce,
+    /// After a while: the leader computes, and the threads would fight for the interpreter; or it is not known yet.
+    Later,
 }
 
 /// What the one who drives the reactor must do.
@@ -148,11 +160,12 @@ impl<A: App> Reactor<A> {
             private.extend(siblings.inboxes().descriptors().map(|inbox| Private::new(&inbox)));
         }
         let listeners = Listeners::new(setup.listeners, FIRST_LISTENER);
-        let overdue = Overdue::new(&shared.config, shared.app.aborts());
+        let overdue = Overdue::new(&shared.config);
         Ok(Self {
             slots: Slots::new(listeners.end_token()),
             shared,
             poll,
+            events: Events::with_capacity(EVENTS),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             interrupted: VecDeque::new(),
@@ -178,6 +191,7 @@ impl<A: App> Reactor<A> {
             look_for_siblings: None,
             duty: Duty::Leading,
             free_threads: 0,
+            help: Help::Later,
             overdue,
             is_retiring: false,
             ended: None,
@@ -218,18 +232,22 @@ impl<A: App> Reactor<A> {
         self.duty = duty;
     }
 
-    /// Says how many application threads have nothing to do. For the deputy that hands out.
-    pub(super) fn set_free_threads(&mut self, count: usize) {
-        self.free_threads = count;
+    /// Says how many application threads have nothing to do. For the deputy.
+    pub(super) fn set_free_threads(&mut self, count: usize, help: Help) {
+        (self.free_threads, self.help) = (count, help);
     }
 
-    /// Could this worker run another request at once?
+    /// Has this worker a thread for another request?
     pub(super) fn has_free_thread(&self) -> bool {
         match self.duty {
             Duty::Leading => true,
-            Duty::StandingIn => false,
-            Duty::HandingOut => self.free_threads > 0,
+            Duty::StandingIn | Duty::HandingOut => self.free_threads > 0,
         }
+    }
+
+    /// Could this worker run a sibling's request at once?
+    pub(super) fn is_of_help(&self) -> bool {
+        self.has_free_thread() && (self.duty == Duty::Leading || self.help == Help::AtOnce)
     }
 
     /// Is there another worker to share the work with?
@@ -249,8 +267,12 @@ impl<A: App> Reactor<A> {
         self.look_again = Some(self.look_again.map_or(moment, |other| other.min(moment)));
     }
 
-    /// Waits for events, at most until the next deadline. Called detached. A signal ends the wait without an event.
-    pub(super) fn wait(&mut self, events: &mut Events, now: Instant) -> io::Result<()> {
+    /// Waits for events, at most until the next deadline. Called detached. A signal ends the wait without an event. Does not
+    /// wait while there are events that nobody has handled: a poll tells of a socket once.
+    pub(super) fn wait(&mut self, now: Instant) -> io::Result<()> {
+        if !self.events.is_empty() {
+            return Ok(());
+        }
         let activity = if self.drain.is_some() { Activity::Draining } else { Activity::Polling };
         self.line.beat(activity, self.shared.epoch.monotonic(now));
         // While others can take it, a connection goes to a worker that can run its request.
@@ -276,17 +298,22 @@ impl<A: App> Reactor<A> {
         }
         self.tell_siblings(is_waiting);
         let patience = if is_waiting { until.saturating_duration_since(now) } else { Duration::ZERO };
-        match self.poll.poll(events, Some(patience)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                events.clear();
-                Ok(())
-            }
+        match self.poll.poll(&mut self.events, Some(patience)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
         }
     }
 
     /// Handles what has happened: events, deadlines, orders.
-    pub(super) fn turn(&mut self, events: &Events, now: Instant) -> Turn {
+    pub(super) fn turn(&mut self, now: Instant) -> Turn {
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let turn = self.handle(&events, now);
+        events.clear();
+        self.events = events;
+        turn
+    }
+
+    fn handle(&mut self, events: &Events, now: Instant) -> Turn {
         let mut has_orders = false;
         let mut has_callers = false;
         let mut has_parcels = false;
@@ -416,6 +443,7 @@ impl<A: App> Reactor<A> {
         for summary in self.complaints.take_all() {
             log::warn!("{summary}");
         }
+        self.log_cut_requests();
         if let Some(access) = &mut self.access {
             access.finish();
         }
@@ -426,12 +454,14 @@ impl<A: App> Reactor<A> {
         self.line.beat(Activity::InApplication, now);
     }
 
+    /// Says the same where no deputy could say it later: siblings shall send nothing here.
+    pub(super) fn say_busy(&self) {
+        if let Some(siblings) = &self.siblings {
+            siblings.say_busy();
+        }
+    }
+
     pub(super) fn config(&self) -> &Config {
         &self.shared.config
     }
-}
-
-/// Room for the events of one poll.
-pub(super) fn events() -> Events {
-    Events::with_capacity(EVENTS)
 }

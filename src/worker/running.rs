@@ -222,12 +222,9 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
     fn take_over(&mut self) -> io::Result<(OwnedFd, Vec<u8>)> {
         let deadline = Instant::now() + self.shared.config.write_timeout;
         self.begin_to_answer().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        // First: how long the client takes for what it is sent is no time of the application's.
         self.post.place.take_over();
-        flush_until(self.connection, deadline)?;
-        let socket = self.connection.stream.as_fd().try_clone_to_owned()?;
-        // Out of the reactor first: the flag that is changed next is shared with its descriptor.
-        self.shared.registry.deregister(&mut self.connection.stream)?;
-        sys::make_blocking(socket.as_fd())?;
+        let socket = self.detach(deadline).inspect_err(|_| self.post.place.keep())?;
         if self.shared.config.threads == 1 {
             // How long the application talks to its client is its own business.
             self.shared.line.excuse();
@@ -279,7 +276,8 @@ impl<A: App> Running<'_, A> {
         if std::mem::replace(&mut self.is_answering, true) {
             return Ok(());
         }
-        self.post.place.answer(self.post.watched).map_err(|_| {
+        let status = self.connection.exchange.status.unwrap_or_default();
+        self.post.place.answer(status, self.post.watched).map_err(|_| {
             self.is_answering = false;
             Gone
         })
@@ -298,6 +296,16 @@ impl<A: App> Running<'_, A> {
         }
         self.connection.exchange.has_sent = sent? != Flushed::All;
         Ok(())
+    }
+
+    /// Sends what is queued, and takes the connection out of the reactor. Returns its socket, which blocks.
+    fn detach(&mut self, deadline: Instant) -> io::Result<OwnedFd> {
+        flush_until(self.connection, deadline)?;
+        let socket = self.connection.stream.as_fd().try_clone_to_owned()?;
+        // Out of the reactor first: the flag that is changed next is shared with its descriptor.
+        self.shared.registry.deregister(&mut self.connection.stream)?;
+        sys::make_blocking(socket.as_fd())?;
+        Ok(socket)
     }
 
     /// Is there room for more in memory, when `most` bytes may lie there?

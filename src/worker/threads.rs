@@ -9,17 +9,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::Events;
-
 use super::Ended;
 use super::bridge::{Bridge, Work};
 use super::deputy::{self, Standby, THRESHOLD};
 use super::exchange::{self, Post};
 use super::leader::{Leader, Left};
-use super::reactor::{self, Duty, Reactor, Turn};
+use super::reactor::{Duty, Help, Reactor, Turn};
 use crate::app::{App, Caller};
 use crate::ipc::Watched;
-use crate::sys;
+use crate::sys::{self, Monotonic};
 
 /// How long application threads get to leave after the reactor has: they have nothing left to do by then.
 const PARTING: Duration = Duration::from_secs(1);
@@ -45,22 +43,24 @@ pub(super) struct Effort {
     began: Instant,
     /// The processor time of the leader when the look began.
     time: Option<Duration>,
-    looks: bool,
+}
+
+/// Is there a request that an idle thread could run?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    Yes,
+    No,
 }
 
 impl Effort {
     /// Begins to look at the leader.
     pub(super) fn begin<A: App>(bridge: &Bridge<A>) -> Self {
-        let looks = bridge.shared.config.threads > 1;
-        Self { began: Instant::now(), time: if looks { bridge.leader_time() } else { None }, looks }
+        Self { began: Instant::now(), time: bridge.leader_time() }
     }
 
-    /// Shall requests that are ready be given to other threads? Not before it is known what the leader does, and later if
-    /// it computes: a second thread would only fight with it for the interpreter.
-    pub(super) fn asks_for_help<A: App>(&mut self, bridge: &Bridge<A>, reactor: &Reactor<A>, now: Instant) -> bool {
-        if reactor.ready_count() == 0 || bridge.idle_threads() == 0 {
-            return false;
-        }
+    /// Can other threads help? Not before it is known what the leader does, and later if it computes: a second thread would
+    /// only fight with it for the interpreter.
+    pub(super) fn admits_help<A: App>(&self, bridge: &Bridge<A>, now: Instant) -> bool {
         let looked = now.saturating_duration_since(self.began);
         if looked >= COMPUTING {
             return true;
@@ -74,9 +74,16 @@ impl Effort {
         }
     }
 
-    /// How long the reactor may wait before the question is asked again; `None`: as long as it likes.
-    pub(super) fn patience(&self) -> Option<Duration> {
-        self.looks.then_some(SAMPLE)
+    /// When the question is to be asked again; `None`: the answer stays. It is asked often only where `somebody` waits.
+    pub(super) fn ask_again(&self, somebody: Waits, now: Instant) -> Option<Instant> {
+        let looked = now.saturating_duration_since(self.began);
+        if looked >= COMPUTING {
+            None
+        } else if looked < SAMPLE {
+            Some(self.began + SAMPLE)
+        } else {
+            Some(if somebody == Waits::Yes { now + SAMPLE } else { self.began + COMPUTING })
+        }
     }
 }
 
@@ -102,8 +109,9 @@ pub(super) fn run<A: App>(app: &Arc<A>, reactor: Box<Reactor<A>>, bridge: &Arc<B
 /// what waits behind a slow one belongs to whichever thread is free next.
 fn serve<A: App>(bridge: &Arc<Bridge<A>>, index: usize, caller: &mut dyn Caller<A>) {
     let mut post = Post::new(&bridge.shared.line, index);
+    let mut has_risen = false;
     loop {
-        let work = bridge.look_for_work();
+        let work = bridge.look_for_work(std::mem::take(&mut has_risen));
         match work {
             Some(Work::Job((token, mut connection))) => {
                 post.watched = Watched::Yes;
@@ -116,7 +124,8 @@ fn serve<A: App>(bridge: &Arc<Bridge<A>>, index: usize, caller: &mut dyn Caller<
                     // A bug of ours, and the hook has printed it. It costs this connection, not the thread.
                     connection.readiness.failed = true;
                 }
-                bridge.put_back((token, connection));
+                bridge.put_back_and_rise((token, connection));
+                has_risen = true;
             }
             Some(Work::Lead(reactor)) => lead(bridge, reactor, &mut post, caller),
             None => {
@@ -125,7 +134,7 @@ fn serve<A: App>(bridge: &Arc<Bridge<A>>, index: usize, caller: &mut dyn Caller<
                 if !is_wanted {
                     return;
                 }
-                bridge.note_risen();
+                has_risen = true;
             }
         }
     }
@@ -135,14 +144,7 @@ fn serve<A: App>(bridge: &Arc<Bridge<A>>, index: usize, caller: &mut dyn Caller<
 fn lead<A: App>(bridge: &Arc<Bridge<A>>, reactor: Box<Reactor<A>>, post: &mut Post, caller: &mut dyn Caller<A>) {
     bridge.note_leader();
     let mut standby = Standby::permanent();
-    let mut leader = Leader {
-        bridge,
-        standby: &mut standby,
-        post,
-        hears_signals: false,
-        events: reactor::events(),
-        logged_at: None,
-    };
+    let mut leader = Leader { bridge, standby: &mut standby, post, hears_signals: false, logged_at: None };
     match leader.lead(reactor, caller) {
         Left::Resigned => {}
         Left::Worker(ended, reactor) => finish(bridge, reactor, ended),
@@ -150,7 +152,7 @@ fn lead<A: App>(bridge: &Arc<Bridge<A>>, reactor: Box<Reactor<A>>, post: &mut Po
 }
 
 /// The worker leaves, and the calling thread has the reactor.
-fn finish<A: App>(bridge: &Bridge<A>, reactor: Option<Box<Reactor<A>>>, ended: Result<Ended, String>) {
+pub(super) fn finish<A: App>(bridge: &Bridge<A>, reactor: Option<Box<Reactor<A>>>, ended: Result<Ended, String>) {
     if let Some(mut reactor) = reactor {
         reactor.finish_log();
     }
@@ -158,37 +160,36 @@ fn finish<A: App>(bridge: &Bridge<A>, reactor: Option<Box<Reactor<A>>>, ended: R
 }
 
 /// The deputy hands requests out, until calls are short again or the worker leaves.
-pub(super) fn hand_out<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>, events: &mut Events) {
-    let mut review = Review { at: Instant::now(), calls: reactor.served, busy: reactor.busy };
+pub(super) fn hand_out<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>) {
+    let mut review = Review::begin(&reactor);
     reactor.set_duty(Duty::HandingOut);
     let ended = loop {
         let now = Instant::now();
-        let idle = bridge.idle_threads();
-        reactor.set_free_threads(idle);
-        // With siblings nothing is queued beyond what threads can run at once: the rest may yet go to one that is idle.
-        let most = if reactor.has_siblings() { idle } else { usize::MAX };
+        // Nothing is queued beyond what threads can run at once where the rest may yet go to a sibling, or has a deadline.
+        let is_choosy = reactor.has_siblings() || reactor.config().queue_timeout.is_some();
+        let most = if is_choosy { bridge.idle_threads() } else { usize::MAX };
         bridge.hand_over(&mut reactor, most, now);
-        if reactor.has_siblings()
-            && let Some(before) = now.checked_sub(STALE)
-        {
-            bridge.take_back(&mut reactor, before);
-            reactor.look_again_at(now + STALE);
+        if is_choosy && let Some(at) = bridge.take_back(&mut reactor, STALE, now) {
+            reactor.look_again_at(at);
         }
+        reactor.set_free_threads(bridge.idle_threads(), Help::AtOnce);
         reactor.pass_on(now);
         if !bridge.shared.app.spreads() && review.finds_short_calls(&reactor, now) {
-            reactor = match bridge.offer(reactor) {
+            reactor = match bridge.offer(reactor, Monotonic::now()) {
                 Ok(()) => return,
                 Err(back) => back,
             };
         }
-        reactor.look_again_at(review.at + REVIEW);
-        if let Err(error) = reactor.wait(events, now) {
+        if let Some(at) = review.next(&reactor) {
+            reactor.look_again_at(at);
+        }
+        if let Err(error) = reactor.wait(now) {
             break Err(format!("cannot poll: {error}"));
         }
         let now = Instant::now();
         let mut turn = bridge.empty_tray(&mut reactor, now);
         if turn == Turn::GoOn {
-            turn = reactor.turn(events, now);
+            turn = reactor.turn(now);
         }
         reactor.attend_to_calls(now);
         reactor.flush_log();
@@ -203,12 +204,23 @@ pub(super) fn hand_out<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor
 /// Whether calls have become short.
 struct Review {
     at: Instant,
-    /// Calls, and the time that they took, when it was looked last.
+    /// Calls when it was looked last.
+    seen: u64,
+    /// Calls, and the time that they took, when there were enough of them.
     calls: u64,
     busy: Duration,
 }
 
 impl Review {
+    fn begin<A: App>(reactor: &Reactor<A>) -> Self {
+        Self { at: Instant::now(), seen: reactor.served, calls: reactor.served, busy: reactor.busy }
+    }
+
+    /// When to look again; `None`: when there has been another call.
+    fn next<A: App>(&self, reactor: &Reactor<A>) -> Option<Instant> {
+        (reactor.served != self.seen).then_some(self.at + REVIEW)
+    }
+
     /// Once per [`REVIEW`]: were the calls since then short, in the mean? Clearly shorter than what made the deputy hand
     /// out, so that it does not go back and forth.
     fn finds_short_calls<A: App>(&mut self, reactor: &Reactor<A>, now: Instant) -> bool {
@@ -217,7 +229,7 @@ impl Review {
         }
         let calls = reactor.served - self.calls;
         let busy = reactor.busy.saturating_sub(self.busy);
-        self.at = now;
+        (self.at, self.seen) = (now, reactor.served);
         if calls < ENOUGH_CALLS {
             return false;
         }
@@ -243,5 +255,22 @@ fn attend<A: App>(app: &Arc<A>, bridge: &Arc<Bridge<A>>) -> Result<(), String> {
         if bridge.helm.is_over() {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_is_looked_at_often_only_while_somebody_waits() {
+        let effort = Effort { began: Instant::now(), time: None };
+        let at = |time| effort.began + time;
+        for waits in [Waits::Yes, Waits::No] {
+            assert_eq!(effort.ask_again(waits, at(Duration::ZERO)), Some(at(SAMPLE)));
+            assert_eq!(effort.ask_again(waits, at(COMPUTING)), None);
+        }
+        assert_eq!(effort.ask_again(Waits::Yes, at(SAMPLE)), Some(at(2 * SAMPLE)));
+        assert_eq!(effort.ask_again(Waits::No, at(SAMPLE)), Some(at(COMPUTING)));
     }
 }

@@ -79,7 +79,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "Load the application once, before the workers are forked.",
         more: "A process of its own, the mold, imports it and forks the workers, which share its memory. A reload makes a new \
                one, so it loads the new code. Without effect together with `reload`.",
-        verdict: Verdict::Adapted("the master itself imports nothing, and HUP loads the new code, which Gunicorn's does not"),
+        verdict: Verdict::Adapted(
+            "the master itself imports nothing, and HUP loads the new code, which Gunicorn's does not",
+        ),
         ..BLANK
     },
     Setting {

@@ -227,6 +227,7 @@ struct Attached<'py, 'a> {
 
 impl Caller<Wsgi> for Attached<'_, '_> {
     fn call(&mut self, exchange: &mut dyn Exchange<Wsgi>) -> Result<(), Failure> {
+        signals::forget_interruption(self.py);
         if self.is_main {
             signals::enter(Stage::InApplication);
         }
@@ -238,7 +239,7 @@ impl Caller<Wsgi> for Attached<'_, '_> {
         if self.is_main {
             signals::enter(Stage::Serving);
         }
-        signals::note_end_of_call();
+        signals::forget_interruption(self.py);
         result
     }
 

@@ -51,6 +51,18 @@ def test_an_answer_that_has_begun_is_cut(serve):
         assert server.get("/").status == 200
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_answer_that_was_cut_for_good_has_its_access_line(serve, threads):
+    arguments = ["--threads", str(threads), "--request-timeout", "1", "--graceful-timeout", "1"]
+    with serve("busy", *arguments, "--access-logfile", "access.log") as server, server.connect() as hung:
+        old = server.workers(1)
+        hung.send(compose("GET", "/begun?a"))
+        with pytest.raises(Truncated):
+            hung.response()
+        server.workers(1, without=old)
+        assert (server.folder / "access.log").read_text().count('"GET /begun?a HTTP/1.1" 200') == 1
+
+
 def test_other_requests_of_a_hung_worker_are_finished(serve):
     with serve("busy", "--threads", "3", "--request-timeout", "2", "--graceful-timeout", "20") as server:
         old = server.workers(1)
@@ -73,6 +85,35 @@ def test_a_request_that_reacts_to_its_interruption_keeps_its_worker(serve):
             assert server.children() == pids
             assert server.log_has("it is interrupted (setting request_interrupt)")
             assert not server.log_has("WORKER TIMEOUT")
+
+
+def test_requests_on_several_threads_are_interrupted_each_for_itself(serve):
+    arguments = ["--threads", "5", "--request-timeout", "1", "--request-interrupt", "--timeout", "0"]
+    with serve("busy", *arguments) as server, Load(server.address, kept=1, fresh=1) as load:
+        pids = server.workers(1)
+        wires = [server.connect() for _ in range(3)]
+        for _ in range(2):
+            for wire in wires:
+                wire.send(compose("GET", "/react?30") + compose("GET", "/sleep?0.1"))
+            for wire in wires:
+                assert wire.response().text.startswith("interrupted:")
+                assert wire.response().text.startswith(str(*pids)), "the next request is not interrupted"
+        for wire in wires:
+            wire.close()
+        load.wait_more(20)
+        assert server.children() == pids
+    assert load.failures == []
+    assert not server.log_has("WORKER TIMEOUT")
+
+
+def test_worker_abort_is_called_for_the_first_request_and_does_not_end_the_next(serve):
+    hook = "def worker_abort(worker):\n    open('aborted', 'a').write('x')\n"
+    with serve("busy", "--timeout", "1", "--graceful-timeout", "2", settings=hook) as server:
+        old = server.workers(1)
+        assert server.get("/sleep?2").status == 200
+        assert (server.folder / "aborted").read_text() == "x"
+        assert server.get("/sleep?40").status == 504
+        server.workers(1, without=old)
 
 
 def test_a_request_that_ignores_its_interruption_is_given_up(serve):
@@ -133,3 +174,17 @@ def test_a_worker_that_quits_does_not_wait_for_a_hung_request(serve):
                 wait_for(lambda: bool(server.log), "a log", 1)
             server.signal(signal.SIGQUIT)
             assert server.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGINT])
+def test_a_request_that_is_cut_by_a_quit_is_no_error(serve, number):
+    """Its thread takes a while to unwind, and whoever stands in has heard of the order long before that."""
+    with serve("busy", "--timeout", "0") as server, server.connect() as held:
+        server.workers(1)
+        held.send(compose("GET", "/tidy?a"))
+        wait_for((server.folder / "a.entered").exists, "the request to be in the application")
+        server.signal(number)
+        with pytest.raises(Ended):
+            held.response()
+        assert server.wait() == 0
+        assert "Traceback" not in server.log

@@ -1,5 +1,6 @@
 """Connections that change the worker: placed when they are new, handed over when their worker leaves."""
 
+import contextlib
 import os
 import signal
 import time
@@ -11,6 +12,44 @@ from wire import compose
 
 def pid_of(wire):
     return int(wire.get("/pid").text)
+
+
+def hold(server, wire, name):
+    wire.send(compose("GET", f"/hold?{name}"))
+    wait_for((server.folder / f"{name}.entered").exists, "the request to be in the application")
+
+
+def leave(server, name):
+    (server.folder / f"{name}.open").touch()
+
+
+@contextlib.contextmanager
+def connections(server, *pids):
+    """Connections that these workers own, one for each in that order. More are open meanwhile, so that all get some."""
+    with contextlib.ExitStack() as stack:
+        left, found = list(pids), {}
+
+        def all_reached():
+            wire = stack.enter_context(server.connect())
+            owner = pid_of(wire)
+            if owner in left:
+                left.remove(owner)
+                found.setdefault(owner, []).append(wire)
+            return not left
+
+        wait_for(all_reached, f"connections to {pids}")
+        yield [found[pid].pop() for pid in pids]
+
+
+def dismiss_deputy(wire, pid):
+    """Short calls on a connection of `pid`, until that has no deputy any more."""
+    deadline = time.monotonic() + 15
+    burst = compose("GET", "/pid") * 50
+    while len(os.listdir(f"/proc/{pid}/task")) > 1:
+        assert time.monotonic() < deadline, "the deputy stays"
+        wire.send(burst)
+        for _ in range(50):
+            assert wire.response().status == 200
 
 
 def test_connections_of_a_quiet_server_are_spread_over_its_workers(serve):
@@ -103,14 +142,8 @@ def test_a_hung_worker_without_a_deputy_is_explained_by_the_master(serve):
     with serve("busy", "--timeout", "1", "--graceful-timeout", "1") as server:
         old = server.workers(1)
         (pid,) = old
-        deadline = time.monotonic() + 15
         with server.connect() as wire:
-            burst = compose("GET", "/pid") * 50
-            while len(os.listdir(f"/proc/{pid}/task")) > 1:
-                assert time.monotonic() < deadline, "the deputy stays"
-                wire.send(burst)
-                for _ in range(50):
-                    assert wire.response().status == 200
+            dismiss_deputy(wire, pid)
         with server.connect() as hung:
             hung.send(compose("GET", "/deaf"))
             log = server.wait_log("Stacks of worker")
@@ -119,3 +152,34 @@ def test_a_hung_worker_without_a_deputy_is_explained_by_the_master(serve):
             assert "in answer" in log
         server.workers(1, without=old)
         assert server.get("/pid").status == 200
+
+
+def test_nothing_is_sent_to_a_worker_that_is_busy_without_a_deputy(serve):
+    with serve("busy", "--workers", "2", "--timeout", "0") as server:
+        pid, other = server.booted(2)
+        with connections(server, pid) as (held,):
+            dismiss_deputy(held, pid)
+            hold(server, held, "a")
+            # The other accepts all of them, and would like to give it some.
+            wires = [server.connect() for _ in range(12)]
+            for wire in wires:
+                assert pid_of(wire) == other
+                wire.close()
+            leave(server, "a")
+            assert held.response().status == 200
+
+
+def test_a_worker_passes_requests_to_those_that_were_born_after_it(serve):
+    with serve("busy", "--workers", "1", "--timeout", "0") as server:
+        (first,) = server.booted(1)
+        for count in (2, 3, 4):
+            before = server.children()
+            server.signal(signal.SIGTTIN)
+            (last,) = server.booted(count) - before
+        with connections(server, first, *server.children() - {last}) as (waiting, *held):
+            for index, wire in enumerate(held):
+                hold(server, wire, str(index))
+            assert pid_of(waiting) == last
+            for index, wire in enumerate(held):
+                leave(server, str(index))
+                assert wire.response().status == 200
