@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use indrik::exit;
 use indrik::master::supervisor::{
     ABORT_LIMIT, Berth, BootFailure, Ended, Fact, Generation, LastSight, Order, Pid, Plan, QUIT_HINT, QUIT_LIMIT,
-    SIGABRT, SIGKILL, SIGQUIT, Signal, Supervisor, Word,
+    SIGABRT, SIGKILL, SIGQUIT, SIGTERM, Signal, Supervisor, Word,
 };
 
 const SEEDS: u64 = 10_000;
@@ -100,6 +100,8 @@ struct Child {
     beat: Instant,
     failed_at: Option<Instant>,
     drained_at: Option<Instant>,
+    /// When it was told to leave while it booted.
+    recalled_at: Option<Instant>,
     quit_at: Option<Instant>,
     aborted_at: Option<Instant>,
     is_killed: bool,
@@ -107,7 +109,7 @@ struct Child {
 
 impl Child {
     fn is_wanted(&self) -> bool {
-        let told = self.drained_at.or(self.quit_at).or(self.aborted_at).or(self.failed_at);
+        let told = self.drained_at.or(self.recalled_at).or(self.quit_at).or(self.aborted_at).or(self.failed_at);
         told.is_none() && !self.is_killed
     }
 
@@ -453,7 +455,14 @@ impl World {
             Fact::Booted { pid } => {
                 let child = self.children.get_mut(pid).expect("only the living boot");
                 (child.booted_at, child.beat) = (Some(self.now), self.now);
-                self.ever_booted |= child.is_wanted();
+                let is_current = child.berth.generation == self.master.generation();
+                self.ever_booted |=
+                    child.is_wanted() || (child.recalled_at.is_some() && child.quit_at.is_none() && is_current);
+                if child.recalled_at.is_some() {
+                    child.drained_at = Some(self.now);
+                    let after = self.dice.span(child.plan.graceful_timeout * 3 / 2);
+                    self.plan_event(*pid, after, Event::Exit(Ended::Code(0)));
+                }
             }
             Fact::BootFailed { pid, failure } => {
                 let child = self.children.get_mut(pid).expect("only the living fail");
@@ -563,6 +572,7 @@ impl World {
             beat: self.now,
             failed_at: None,
             drained_at: None,
+            recalled_at: None,
             quit_at: None,
             aborted_at: None,
             is_killed: false,
@@ -597,14 +607,17 @@ impl World {
         let is_deaf = child.is_hung || child.is_killed;
         match word {
             Word::Drain | Word::Stop => {
-                assert!(child.booted_at.is_some(), "a worker that boots is told to finish");
                 assert!(child.quit_at.is_none(), "a worker that quits is told to finish");
-                assert!(word == Word::Stop || child.drained_at.is_none(), "a worker is told twice to drain");
+                let was_told = child.drained_at.or(child.recalled_at).is_some();
+                assert!(word == Word::Stop || !was_told, "a worker is told twice to drain");
                 assert!(word == Word::Drain || self.due_code.is_some(), "a stop that nobody asked for");
-                let is_first = child.drained_at.is_none();
+                if child.booted_at.is_none() {
+                    child.recalled_at.get_or_insert(now);
+                    return;
+                }
                 child.drained_at.get_or_insert(now);
                 let after = self.dice.span(child.plan.graceful_timeout * 3 / 2);
-                if is_first && !is_deaf {
+                if !was_told && !is_deaf {
                     self.plan_event(pid, after, Event::Exit(Ended::Code(0)));
                 }
             }
@@ -644,11 +657,16 @@ impl World {
                     self.miss_first_boot(exit::BOOT);
                 }
             }
+            SIGTERM => {
+                assert!(child.booted_at.is_none(), "{pid:?} has booted, and is told by signal");
+                assert!(is_over(child.recalled_at, QUIT_HINT), "{pid:?} is sent SIGTERM too soon");
+            }
             SIGQUIT => assert!(is_over(child.quit_at, QUIT_HINT), "{pid:?} is sent SIGQUIT too soon"),
             SIGKILL => {
                 let is_due = is_over(child.aborted_at, ABORT_LIMIT)
                     || is_over(child.quit_at, QUIT_LIMIT)
                     || is_over(child.failed_at, QUIT_LIMIT)
+                    || (child.booted_at.is_none() && is_over(child.recalled_at, QUIT_LIMIT))
                     || is_over(child.drained_at, graceful_timeout);
                 assert!(is_due, "{pid:?} is killed before its deadline");
                 child.is_killed = true;

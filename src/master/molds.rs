@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,17 +97,6 @@ impl Molds {
         }
         may_be_claimed
     }
-
-    /// Ends the molds of which no worker will be wanted. They are reaped like any child.
-    pub(super) fn retain(&mut self, is_wanted: impl Fn(Generation) -> bool) {
-        self.by_generation.retain(|generation, mold| {
-            let stays = is_wanted(*generation);
-            if !stays {
-                mold.end();
-            }
-            stays
-        });
-    }
 }
 
 impl Mold {
@@ -184,6 +174,29 @@ impl<'a> Master<'a> {
         None
     }
 
+    /// Ends the molds of which no worker will be wanted; one that was told to fork is left until it has answered. They are
+    /// reaped like any child.
+    pub(super) fn end_molds(&mut self, is_wanted: impl Fn(Generation) -> bool) {
+        let generations: Vec<Generation> =
+            self.molds.by_generation.keys().copied().filter(|&one| !is_wanted(one)).collect();
+        for generation in generations {
+            if self.molds.ordered.values().any(|one| one.berth.generation == generation) {
+                continue;
+            }
+            if let Some(mut mold) = self.molds.by_generation.remove(&generation) {
+                mold.end();
+                self.let_go(&mold);
+                let answer = |berth| Fact::NotSpawned { berth, reason: "it is not wanted any more".to_owned() };
+                self.facts.extend(mem::take(&mut mold.waiting).into_iter().map(answer));
+            }
+        }
+    }
+
+    fn let_go(&self, mold: &Mold) {
+        let descriptor = mold.channel.as_fd().as_raw_fd();
+        let _ = self.poll.registry().deregister(&mut SourceFd(&descriptor));
+    }
+
     /// Takes in what the molds have said. Called before children are reaped.
     pub(super) fn hear_molds(&mut self, now: Instant) {
         let generations: Vec<Generation> = self.molds.by_generation.keys().copied().collect();
@@ -192,7 +205,7 @@ impl<'a> Master<'a> {
                 match mold.channel.next() {
                     Received::Message(FromMold::Loaded) => {
                         mold.deadline = None;
-                        for berth in std::mem::take(&mut mold.waiting) {
+                        for berth in mem::take(&mut mold.waiting) {
                             let config = self.loads.get(&generation).map(|load| load.config.clone());
                             let answer = config.and_then(|config| self.order(berth, &config));
                             self.facts.extend(answer);
@@ -222,7 +235,7 @@ impl<'a> Master<'a> {
             }
         }
         if self.molds.ordered.is_empty() {
-            let left = std::mem::take(&mut self.molds.unclaimed);
+            let left = mem::take(&mut self.molds.unclaimed);
             left.into_iter().for_each(|(pid, death)| self.bury(pid, death, Default::default()));
         }
     }
@@ -241,8 +254,7 @@ impl<'a> Master<'a> {
     /// A mold is gone or useless: what was wanted of it comes to nothing.
     fn lose_mold(&mut self, generation: Generation, reason: &str) {
         let Some(mold) = self.molds.by_generation.remove(&generation) else { return };
-        let descriptor = mold.channel.as_fd().as_raw_fd();
-        let _ = self.poll.registry().deregister(&mut SourceFd(&descriptor));
+        self.let_go(&mold);
         let lost = self.molds.ordered.iter().filter(|(_, one)| one.berth.generation == generation);
         let ids: Vec<u16> = lost.map(|(&id, _)| id).collect();
         for id in ids {

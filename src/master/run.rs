@@ -146,6 +146,12 @@ impl<'a> Master<'a> {
                 }
             }
             self.settle_reload();
+            if self.supervisor.has_finished_spawning() {
+                self.end_molds(|_| false);
+                if !self.facts.is_empty() {
+                    continue;
+                }
+            }
             let now = Instant::now();
             let next = self.next_deadline().unwrap_or(now + TICK);
             let patience = next.saturating_duration_since(now).min(TICK);
@@ -253,9 +259,6 @@ impl<'a> Master<'a> {
             && let Some(trial) = self.trial.take()
         {
             trial.cancel();
-        }
-        if self.supervisor.has_finished_spawning() {
-            self.molds.retain(|_| false);
         }
         self.obey(orders, ended)
     }

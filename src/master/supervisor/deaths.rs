@@ -3,7 +3,6 @@
 //! Who was told to leave may end as it likes. Any other end is a failure, and one of three things follows: before the first
 //! worker ever booted, the end of the program; before the first of a new generation, the end of the reload; else a new try.
 
-use std::mem;
 use std::time::{Duration, Instant};
 
 use super::Supervisor;
@@ -38,7 +37,7 @@ impl Loss {
 impl Supervisor {
     /// A fork failed.
     pub(super) fn leave_empty(&mut self, berth: Berth, reason: &str, now: Instant) {
-        self.spawning.retain(|other| other.id != berth.id);
+        self.spawning.retain(|(other, _)| other.id != berth.id);
         let failed = format!("Cannot start a worker for seat {}: {reason}", berth.seat.0);
         let is_wanted = self.stage == Stage::Serve && self.is_spawned(berth.generation);
         if is_wanted && self.seat_mut(berth.seat).open {
@@ -51,13 +50,13 @@ impl Supervisor {
 
     /// No worker of that generation can be forked, since the application could not be loaded for all of them.
     pub(super) fn lose_mold(&mut self, generation: Generation, reason: &str, now: Instant) {
-        let (lost, kept) = mem::take(&mut self.spawning).into_iter().partition(|berth| berth.generation == generation);
-        self.spawning = kept;
-        let lost: Vec<Berth> = lost;
+        let lost: Vec<Berth> = self.ordered().filter(|berth| berth.generation == generation).copied().collect();
+        self.spawning.retain(|(berth, _)| berth.generation != generation);
         if self.stage != Stage::Serve || !self.is_spawned(generation) {
             return;
         }
         if !self.ever_booted {
+            self.log(Level::Error, format!("Preloading: {reason}"));
             self.stop(Ending::PreloadFailed, Pace::Quick, now);
         } else if self.fallback.is_some() && generation == self.generation {
             self.abandon_reload(reason, now);
@@ -104,7 +103,7 @@ impl Supervisor {
             State::Boot if ended == Ended::Code(exit::APP_LOAD) => self.miss_boot(loss, BootFailure::AppLoad, now),
             State::Boot => self.miss_boot(loss, BootFailure::Boot, now),
             State::Serve | State::Retire => self.miss(loss, now),
-            State::Drain | State::Quit | State::Fail | State::Abort | State::Kill => {}
+            State::Drain | State::Recall | State::Quit | State::Fail | State::Abort | State::Kill => {}
         }
     }
 
@@ -129,7 +128,7 @@ impl Supervisor {
         let seat = &self.seats[usize::from(berth.seat.0)];
         let is_successor = |one: &Process| one.berth.seat == berth.seat && one.birth > birth && one.state.stays();
         let is_replaced =
-            self.processes.values().any(is_successor) || self.spawning.iter().any(|other| other.seat == berth.seat);
+            self.processes.values().any(is_successor) || self.ordered().any(|other| other.seat == berth.seat);
         if !seat.open || is_replaced || !self.is_spawned(berth.generation) {
             return;
         }

@@ -4,6 +4,9 @@
 
 use std::time::{Duration, Instant};
 
+/// Asks a worker to leave: at once while it boots, else when it has finished what it has. The backstop of [`Word::Drain`] for
+/// one that boots. Linux value.
+pub const SIGTERM: i32 = 15;
 /// Asks a worker to leave at once; the backstop of [`Word::Quit`]. Linux value.
 pub const SIGQUIT: i32 = 3;
 /// Ends a silent worker, leaving it a moment for `worker_abort`. Linux value.
@@ -245,7 +248,7 @@ pub enum Order {
     Kill {
         /// To whom.
         pid: Pid,
-        /// [`SIGQUIT`], [`SIGABRT`] or [`SIGKILL`].
+        /// [`SIGTERM`], [`SIGQUIT`], [`SIGABRT`] or [`SIGKILL`].
         signal: i32,
     },
     /// Read the settings again.

@@ -21,7 +21,7 @@ mod upgrade;
 
 pub use messages::{
     Berth, BootFailure, Ended, Fact, Generation, LastSight, Level, Memory, Order, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT,
-    SeatIdx, Signal, Word, WorkerId,
+    SIGTERM, SeatIdx, Signal, Word, WorkerId,
 };
 pub use process::{ABORT_LIMIT, QUIT_HINT, QUIT_LIMIT, State};
 
@@ -56,8 +56,8 @@ pub struct Supervisor {
     seats: Vec<Seat>,
     /// Every worker that has not been reaped.
     processes: BTreeMap<Pid, Process>,
-    /// The forks that were ordered and not yet confirmed.
-    spawning: Vec<Berth>,
+    /// The forks that were ordered and not yet confirmed, with the plans of their generations.
+    spawning: Vec<(Berth, Plan)>,
     /// Whether any worker has ever booted; until then a failure ends the program.
     ever_booted: bool,
     /// How many were spawned, ever: the age of the next.
@@ -171,6 +171,11 @@ impl Supervisor {
         self.leave_at.is_some() || matches!(self.stage, Stage::Stop { .. } | Stage::Over)
     }
 
+    /// The forks that were ordered and not yet confirmed.
+    fn ordered(&self) -> impl Iterator<Item = &Berth> + Clone {
+        self.spawning.iter().map(|(berth, _)| berth)
+    }
+
     /// Whether no worker will be spawned any more.
     pub fn has_finished_spawning(&self) -> bool {
         matches!(self.stage, Stage::Stop { .. } | Stage::Over)
@@ -183,7 +188,7 @@ impl Supervisor {
 
     /// Panics in a debug build if facts that must agree do not. Tests call it after each step.
     pub fn check(&self) {
-        let berths = || self.workers().map(|(_, berth, _)| berth).chain(self.spawning.iter().copied());
+        let berths = || self.workers().map(|(_, berth, _)| berth).chain(self.ordered().copied());
         let ids: HashSet<WorkerId> = berths().map(|berth| berth.id).collect();
         debug_assert_eq!(ids.len(), berths().count(), "two workers with one id");
         debug_assert!(ids.iter().all(|id| usize::from(id.0) < MOST_WORKERS), "an id outside the scoreboard");

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Supervisor;
 use super::deaths::Loss;
-use super::messages::{BootFailure, Level, Order, Pid, SIGABRT, SIGKILL, SIGQUIT};
+use super::messages::{BootFailure, Level, Order, Pid, SIGABRT, SIGKILL, SIGQUIT, SIGTERM};
 use super::process::{Cause, State};
 use super::signals::{Ending, Pace};
 
@@ -33,7 +33,7 @@ impl Supervisor {
                 State::Boot => self.abort_boot(pid, now),
                 State::Drain if is_late => late.push(pid),
                 State::Serve | State::Retire | State::Drain => self.abort(pid, now),
-                State::Quit | State::Fail => self.press(pid, now),
+                State::Recall | State::Quit | State::Fail => self.press(pid, now),
                 State::Abort => {
                     self.log(Level::Warning, format!("Worker (pid:{}) survived SIGABRT: SIGKILL.", pid.0));
                     self.kill(pid, Cause::Timeout, now);
@@ -69,8 +69,10 @@ impl Supervisor {
 
     /// A worker that should leave at once does not.
     fn press(&mut self, pid: Pid, now: Instant) {
-        if self.processes[&pid].quit_end().is_some_and(|at| at > now) {
-            self.signal(pid, SIGQUIT, Cause::Quick);
+        let process = &self.processes[&pid];
+        if process.quit_end().is_some_and(|at| at > now) {
+            let signal = if process.state == State::Recall { SIGTERM } else { SIGQUIT };
+            self.signal(pid, signal, Cause::Quick);
         } else {
             self.log(Level::Warning, format!("Worker (pid:{}) has not quit: SIGKILL.", pid.0));
             self.kill(pid, Cause::Quick, now);

@@ -5,11 +5,13 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use super::messages::{Berth, Ended, Generation, LastSight, Level, Memory, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT};
+use super::messages::{
+    Berth, Ended, Generation, LastSight, Level, Memory, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT, SIGTERM,
+};
 
-/// From [`State::Quit`] to SIGQUIT: a worker that reads its ipc needs a few milliseconds, one that imports never reads it.
+/// From [`State::Quit`] to SIGQUIT, and from [`State::Recall`] to SIGTERM: a worker that reads its ipc needs a few milliseconds, one that imports never reads it.
 pub const QUIT_HINT: Duration = Duration::from_millis(200);
-/// From [`State::Quit`] or [`State::Fail`] to SIGKILL. Gunicorn's quick shutdown waits as long.
+/// From [`State::Quit`], [`State::Recall`] or [`State::Fail`] to SIGKILL. Gunicorn's quick shutdown waits as long.
 pub const QUIT_LIMIT: Duration = Duration::from_secs(2);
 /// From SIGABRT to SIGKILL: time for the hook `worker_abort`. Gunicorn's loop comes round as often.
 pub const ABORT_LIMIT: Duration = Duration::from_secs(1);
@@ -28,6 +30,8 @@ pub enum State {
     Retire,
     /// Finishes what it has, within `graceful_timeout`.
     Drain,
+    /// Was told to leave while it boots. If it has booted just then, it has accepted connections, and drains.
+    Recall,
     /// Was told to leave at once.
     Quit,
     /// Could not boot and leaves by itself.
@@ -43,7 +47,7 @@ impl State {
     pub(super) fn stays(self) -> bool {
         match self {
             State::Boot | State::Serve | State::Retire => true,
-            State::Drain | State::Quit | State::Fail | State::Abort | State::Kill => false,
+            State::Drain | State::Recall | State::Quit | State::Fail | State::Abort | State::Kill => false,
         }
     }
 
@@ -129,8 +133,8 @@ impl Process {
             State::Serve => [self.lifetime_end(), self.silent_at()].into_iter().flatten().min(),
             State::Retire => self.silent_at(),
             State::Drain => [self.graceful_end(), self.silent_at()].into_iter().flatten().min(),
-            State::Quit if self.sent.is_empty() => Some(later(self.since, QUIT_HINT)),
-            State::Quit | State::Fail => self.quit_end(),
+            State::Recall | State::Quit if self.sent.is_empty() => Some(later(self.since, QUIT_HINT)),
+            State::Recall | State::Quit | State::Fail => self.quit_end(),
             State::Abort => Some(later(self.since, ABORT_LIMIT)),
             State::Kill => None,
         }
@@ -150,7 +154,7 @@ impl Process {
 
     /// When a worker that leaves at once has had its time.
     pub fn quit_end(&self) -> Option<Instant> {
-        matches!(self.state, State::Quit | State::Fail).then(|| later(self.since, QUIT_LIMIT))
+        matches!(self.state, State::Recall | State::Quit | State::Fail).then(|| later(self.since, QUIT_LIMIT))
     }
 
     /// Whether it has been ready for at least `span`.
@@ -184,6 +188,9 @@ impl Process {
             return match self.cause {
                 Cause::Timeout => (Level::Warning, format!("Worker (pid:{pid}) was killed after WORKER TIMEOUT.")),
                 Cause::Grace => (Level::Warning, format!("Worker (pid:{pid}) was killed after graceful_timeout.")),
+                Cause::Quick if signal == SIGTERM => {
+                    (Level::Debug, format!("Worker (pid:{pid}) was ended by SIGTERM."))
+                }
                 Cause::Quick if signal == SIGQUIT => (Level::Info, format!("Worker (pid:{pid}) was ended by SIGQUIT.")),
                 Cause::Quick => (Level::Warning, format!("Worker (pid:{pid}) was killed: it did not quit in time.")),
             };
@@ -230,8 +237,6 @@ fn fraction(birth: u64) -> f64 {
     // Multiples of the golden ratio fill an interval more evenly than chance does.
     (birth as f64 * 0.618_033_988_749_895).fract()
 }
-
-const SIGTERM: i32 = 15;
 
 /// What the processor or the C library sends to a program that went wrong: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS.
 const CRASHES: [i32; 7] = [4, 5, SIGABRT, 7, 8, 11, 31];

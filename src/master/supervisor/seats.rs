@@ -72,7 +72,7 @@ impl Supervisor {
     /// Who is in which seat, by seat index.
     pub(super) fn occupancy(&self) -> Vec<Occupancy> {
         let mut seats = vec![Occupancy::default(); self.seats.len()];
-        for berth in &self.spawning {
+        for berth in self.ordered() {
             let seat = &mut seats[usize::from(berth.seat.0)];
             seat.count += 1;
             seat.spawning = true;

@@ -68,12 +68,12 @@ impl Supervisor {
         self.stage = Stage::Stop { ending, pace };
         self.leave_at = None;
         self.fallback = None;
-        for pid in self.pids_that(|process| process.state == State::Boot) {
-            self.quit(pid, now);
-        }
         match pace {
             Pace::Quick => self.cut(now),
             Pace::Graceful => {
+                for pid in self.pids_that(|process| process.state == State::Boot) {
+                    self.recall(pid, Word::Stop, now);
+                }
                 for pid in self.pids_that(|process| process.state.serves() || process.state == State::Drain) {
                     if let Some(process) = self.processes.get_mut(&pid)
                         && process.state != State::Drain
@@ -133,7 +133,9 @@ impl Supervisor {
 
     /// Tells all that still work to leave at once.
     fn cut(&mut self, now: Instant) {
-        for pid in self.pids_that(|process| process.state.stays() || process.state == State::Drain) {
+        for pid in
+            self.pids_that(|process| process.state.stays() || matches!(process.state, State::Drain | State::Recall))
+        {
             self.quit(pid, now);
         }
     }
@@ -161,7 +163,8 @@ impl Supervisor {
 
     fn reopen_logs(&mut self) {
         self.orders.push(Order::ReopenLogs);
-        let listening = |state| matches!(state, State::Boot | State::Serve | State::Retire | State::Drain);
+        let listening =
+            |state| matches!(state, State::Boot | State::Serve | State::Retire | State::Drain | State::Recall);
         for pid in self.pids_that(|process| listening(process.state)) {
             self.tell(pid, Word::Reopen);
         }

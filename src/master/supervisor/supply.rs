@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::messages::{Berth, Generation, Level, Order, Pid, Plan, SeatIdx, Word, WorkerId};
 use super::process::{Process, State};
 use super::seats::{Occupancy, SETTLED};
-use super::signals::Stage;
+use super::signals::{Pace, Stage};
 use super::{Fallback, MOST_WORKERS, Supervisor};
 
 impl Supervisor {
@@ -23,29 +23,39 @@ impl Supervisor {
 
     /// A worker was forked; its boot deadline runs.
     pub(super) fn take_seat(&mut self, berth: Berth, pid: Pid, now: Instant) {
-        self.spawning.retain(|other| other.id != berth.id);
-        let plan = match &self.fallback {
-            Some(fallback) if fallback.generation == berth.generation => fallback.plan,
-            Some(_) | None => self.plan,
-        };
+        let ordered = self.spawning.iter().position(|(other, _)| other.id == berth.id);
+        let plan = ordered.map_or(self.plan, |at| self.spawning.remove(at).1);
         self.processes.insert(pid, Process::new(berth, plan, self.birth_count, now));
         self.birth_count += 1;
-        if self.stage != Stage::Serve {
-            // It was ordered before the stop was.
-            self.quit(pid, now);
+        // It may have been ordered before a stop was.
+        match self.stage {
+            Stage::Stop { pace: Pace::Quick, .. } => self.quit(pid, now),
+            Stage::Stop { pace: Pace::Graceful, .. } => self.recall(pid, Word::Stop, now),
+            Stage::Await | Stage::Serve | Stage::Over => {}
         }
     }
 
     /// A worker is ready. The first of a generation makes it the one that serves.
     pub(super) fn welcome(&mut self, pid: Pid, now: Instant) {
-        if let Some(process) = self.processes.get_mut(&pid)
-            && process.state == State::Boot
-        {
-            process.boot(now);
-            self.ever_booted = true;
-            if process.berth.generation == self.generation {
-                self.fallback = None;
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        match process.state {
+            State::Boot => {
+                process.boot(now);
+                self.ever_booted = true;
+                if process.berth.generation == self.generation {
+                    self.fallback = None;
+                }
             }
+            // It has accepted connections before it heard that it shall leave; and its generation can boot.
+            State::Recall => {
+                process.boot(now);
+                process.enter(State::Drain, now);
+                if process.berth.generation == self.generation {
+                    self.ever_booted = true;
+                    self.fallback = None;
+                }
+            }
+            State::Serve | State::Retire | State::Drain | State::Quit | State::Fail | State::Abort | State::Kill => {}
         }
     }
 
@@ -128,7 +138,7 @@ impl Supervisor {
             process.state == State::Boot && !(open && self.is_spawned(process.berth.generation))
         };
         for pid in self.pids_that(unwanted) {
-            self.quit(pid, now);
+            self.recall(pid, Word::Drain, now);
         }
     }
 
@@ -177,7 +187,11 @@ impl Supervisor {
         }
         for ((seat, generation), id) in lacking.into_iter().zip(self.free_ids()) {
             let berth = Berth { id, seat, generation };
-            self.spawning.push(berth);
+            let plan = match &self.fallback {
+                Some(fallback) if fallback.generation == generation => fallback.plan,
+                Some(_) | None => self.plan,
+            };
+            self.spawning.push((berth, plan));
             self.orders.push(Order::Spawn(berth));
         }
     }
@@ -185,9 +199,8 @@ impl Supervisor {
     /// While a generation is on trial: one seat for its first worker, and for the generation that serves what it lacks.
     fn lacking_in_trial(&self, occupancy: &[Occupancy], fallback: &Fallback) -> Vec<(SeatIdx, Generation)> {
         let berths = || self.processes.values().filter(|one| one.state.stays()).map(|one| one.berth);
-        let count = |generation| {
-            berths().chain(self.spawning.iter().copied()).filter(|berth| berth.generation == generation).count()
-        };
+        let count =
+            |generation| berths().chain(self.ordered().copied()).filter(|berth| berth.generation == generation).count();
         let is_tried = count(self.generation) > 0;
         let mut missing = fallback.target.saturating_sub(count(fallback.generation));
         let open = (0..).zip(occupancy.iter().zip(&self.seats)).filter(|(_, (_, seat))| seat.open);
@@ -273,7 +286,7 @@ impl Supervisor {
 
     /// The free ids, lowest first.
     fn free_ids(&self) -> impl Iterator<Item = WorkerId> + use<> {
-        let berths = self.processes.values().map(|process| &process.berth).chain(&self.spawning);
+        let berths = self.processes.values().map(|process| &process.berth).chain(self.ordered());
         let used: HashSet<WorkerId> = berths.map(|berth| berth.id).collect();
         (0..).map(WorkerId).take(MOST_WORKERS).filter(move |id| !used.contains(id))
     }
@@ -293,10 +306,18 @@ impl Supervisor {
             return;
         };
         if process.state == State::Boot {
-            self.quit(pid, now);
+            self.recall(pid, Word::Drain, now);
         } else {
             process.enter(State::Drain, now);
             self.tell(pid, Word::Drain);
+        }
+    }
+
+    /// Tells a worker that boots to leave.
+    pub(super) fn recall(&mut self, pid: Pid, word: Word, now: Instant) {
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.enter(State::Recall, now);
+            self.tell(pid, word);
         }
     }
 

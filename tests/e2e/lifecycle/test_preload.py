@@ -138,6 +138,7 @@ def child_exit(server, worker):
         server.wait_log("number 10 of 1, lock False")
         server.wait_log("worker.lock, set by pre_fork, cannot reach a preloaded worker")
         (worker,) = workers_of(server, 1)
+        assert server.get("/").text == "hello"
         server.signal(signal.SIGKILL, worker)
         server.wait_log(f"child_exit of {worker}, number 10")
 
@@ -160,3 +161,26 @@ def test_signals_to_the_whole_group_do_not_end_the_mold(serve):
         server.wait_log("Handling signal: usr1")
         assert server.get("/").text == "hello"
         assert is_alive(mold)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_mold_that_still_loads_does_not_hold_up_a_stop(serve, stage, number):
+    stage.write("mine.py", "import time\nopen('loading', 'w').close()\ntime.sleep(600)\n")
+    with serve("mine", "--preload", "--workers", "2") as server:
+        wait_for((server.folder / "loading").exists, "the import")
+        server.signal(number)
+        assert server.wait() == 0
+        server.expect_nobody_left()
+
+
+def test_a_second_hup_while_a_mold_loads_supersedes_it(serve, stage):
+    stage.write("mine.py", APP)
+    with serve("mine", "--preload", "--workers", "2") as server:
+        old = workers_of(server, 2)
+        (server.folder / "mine.py").write_text("import time\nopen('loading', 'w').close()\ntime.sleep(600)\n")
+        server.signal(signal.SIGHUP)
+        wait_for((server.folder / "loading").exists, "the import")
+        (server.folder / "mine.py").write_text(APP)
+        server.signal(signal.SIGHUP)
+        workers_of(server, 2, without=frozenset(old))
+        mold_of(server)

@@ -52,7 +52,7 @@ fn signals_without_an_effect_say_so() {
 fn term_stops_all_and_ends_with_zero_when_the_last_has_left() {
     let mut scene = Scene::serving(2);
     scene.signal(Signal::Ttin);
-    assert_eq!(scene.signal(Signal::Term), ["tell 103 Quit", "tell 101 Stop", "tell 102 Stop"]);
+    assert_eq!(scene.signal(Signal::Term), ["tell 103 Stop", "tell 101 Stop", "tell 102 Stop"]);
     assert_eq!(scene.exited(103, 0), [""; 0]);
     assert_eq!(scene.exited(102, 0), [""; 0], "nobody is spawned once stopping");
     assert_eq!(scene.exited(101, 0), ["exit 0"]);
@@ -106,7 +106,7 @@ fn a_worker_whose_fork_was_under_way_when_the_stop_came_is_sent_away() {
     let mut scene = Scene::new(plan(1));
     let [Order::Spawn(berth)] = scene.raw(Fact::Started)[..] else { panic!("one spawn") };
     assert_eq!(scene.signal(Signal::Term), [""; 0], "the end waits for the answer");
-    assert_eq!(scene.on(Fact::Spawned { berth, pid: Pid(101) }), ["tell 101 Quit"]);
+    assert_eq!(scene.on(Fact::Spawned { berth, pid: Pid(101) }), ["tell 101 Stop"]);
     assert_eq!(scene.exited(101, 0), ["exit 0"]);
 }
 
@@ -165,4 +165,26 @@ fn a_new_master_makes_none_itself_until_it_is_promoted() {
     scene.logged("Info Master has been promoted.");
     assert!(!scene.master.has_twin());
     assert_eq!(scene.signal(Signal::Usr2), ["upgrade"]);
+}
+
+#[test]
+fn a_worker_that_has_just_booted_when_it_is_told_to_leave_finishes_what_it_has() {
+    let mut scene = Scene::serving(1);
+    scene.signal(Signal::Ttin);
+    assert_eq!(scene.signal(Signal::Term), ["tell 102 Stop", "tell 101 Stop"]);
+    assert_eq!(scene.booted(102), [""; 0]);
+    assert_eq!(scene.exited(101, 0), [""; 0]);
+    assert_eq!(scene.pass(19.9), [""; 0]);
+    assert_eq!(scene.pass(0.2), ["kill 102 9"]);
+}
+
+#[test]
+fn a_worker_that_boots_and_does_not_hear_is_told_by_signal() {
+    let mut scene = Scene::serving(1);
+    scene.signal(Signal::Ttin);
+    scene.signal(Signal::Term);
+    scene.exited(101, 0);
+    assert_eq!(scene.pass(0.2), ["kill 102 15"]);
+    assert_eq!(scene.pass(1.9), ["kill 102 9"]);
+    assert_eq!(scene.killed(102, 9), ["exit 0"]);
 }

@@ -123,7 +123,7 @@ fn a_second_hup_supersedes_the_first() {
     assert_eq!(scene.reload(2), [""; 0], "each seat holds two");
     assert_eq!(scene.exited(101, 0), ["spawn 0 in seat 0, generation 3"]);
     assert_eq!(scene.states()[2], (104, State::Boot), "of the generation that serves now");
-    assert_eq!(scene.booted(105), ["tell 104 Quit", "tell 103 Drain"]);
+    assert_eq!(scene.booted(105), ["tell 104 Drain", "tell 103 Drain"]);
     assert_eq!(scene.exited(104, 0), ["spawn 3 in seat 1, generation 3"]);
     assert_eq!(scene.booted(106), ["tell 102 Drain"]);
 }
@@ -132,7 +132,7 @@ fn a_second_hup_supersedes_the_first() {
 fn a_superseded_reload_falls_back_to_the_generation_that_serves() {
     let mut scene = Scene::serving(1);
     scene.reload(1);
-    assert_eq!(scene.reload(1), ["tell 102 Quit"]);
+    assert_eq!(scene.reload(1), ["tell 102 Drain"]);
     assert_eq!(scene.exited(102, 0), ["spawn 1 in seat 0, generation 3"]);
     scene.boot_failed(103, BootFailure::Boot);
     scene.logged("Generation 1 serves on.");
@@ -142,7 +142,7 @@ fn a_superseded_reload_falls_back_to_the_generation_that_serves() {
 fn a_hup_before_anybody_has_booted_starts_again_with_the_new_settings() {
     let mut scene = Scene::new(plan(1));
     scene.on(Fact::Started);
-    assert_eq!(scene.reload(1), ["tell 101 Quit"]);
+    assert_eq!(scene.reload(1), ["tell 101 Drain"]);
     assert_eq!(scene.boot_failed(101, BootFailure::Boot), [""; 0], "it was told to leave");
     assert_eq!(scene.exited(101, 3), ["spawn 0 in seat 0, generation 2"]);
     assert_eq!(scene.exited(102, 3), ["exit 3"]);

@@ -18,7 +18,7 @@ fn no_workers_is_a_legal_number() {
     assert_eq!(scene.master.next_deadline(), None);
     assert_eq!(scene.signal(Signal::Ttou), [""; 0]);
     assert_eq!(scene.signal(Signal::Ttin), ["spawn 0 in seat 0, generation 1"]);
-    assert_eq!(scene.signal(Signal::Term), ["tell 101 Quit"]);
+    assert_eq!(scene.signal(Signal::Term), ["tell 101 Stop"]);
     assert_eq!(scene.exited(101, 0), ["exit 0"]);
 }
 
