@@ -133,6 +133,7 @@ fn serve_with_python(invocation: Invocation) -> i32 {
     if config.check_config || config.print_config {
         return check_application(&wanted);
     }
+    site.take_sockets();
     let started = check_logs(&config)
         .and_then(|()| start_logging(&config))
         .and_then(|()| hooks::start(&site.load()?.settings, &wanted));

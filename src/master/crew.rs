@@ -14,6 +14,9 @@ pub trait Crew {
     /// The master is about to listen. Errors: the program ends; the text says why.
     fn starting(&mut self) -> Result<(), String>;
 
+    /// How many listening sockets a service manager has opened for this process, from descriptor 3 on.
+    fn sockets(&mut self) -> usize;
+
     /// It listens at these descriptors, and has forked nobody. Errors: the program ends; the text says why.
     fn ready(&mut self, descriptors: &[i32]) -> Result<(), String>;
 

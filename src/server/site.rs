@@ -61,6 +61,8 @@ pub(super) struct Site {
     /// What variables of `raw_env` held before; `None` is unset.
     replaced: HashMap<String, Option<String>>,
     has_forked: bool,
+    /// How many listening sockets a service manager has opened for this process.
+    sockets: usize,
     /// The process that forks the workers.
     master: i32,
     /// What environment variables say, before anything was found out besides.
@@ -84,6 +86,7 @@ impl Site {
             warnings: Vec::new(),
             replaced: HashMap::new(),
             has_forked: false,
+            sockets: 0,
             master: process::id() as i32,
         })
     }
@@ -191,6 +194,18 @@ impl Site {
         sys::await_parent(self.master)
     }
 
+    /// Takes note of the sockets that a service manager has opened for this process, and of nobody else's. What it says is
+    /// taken out of the environment: it is not meant for subprocesses.
+    ///
+    /// Source: sd_listen_fds(3); Gunicorn.
+    pub(super) fn take_sockets(&mut self) {
+        let number = |name: &str| environment::variable(name)?.parse::<usize>().ok();
+        if number("LISTEN_PID") == Some(process::id() as usize) {
+            self.sockets = number("LISTEN_FDS").unwrap_or(0);
+            ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"].into_iter().for_each(environment::remove_variable);
+        }
+    }
+
     /// In a new worker, as its settings say who it is: becomes that, and follows the master's end from here on.
     ///
     /// Errors: it cannot.
@@ -265,6 +280,10 @@ impl Crew for Site {
         started
     }
 
+    fn sockets(&mut self) -> usize {
+        self.sockets
+    }
+
     fn ready(&mut self, descriptors: &[i32]) -> Result<(), String> {
         hooks::listening(descriptors);
         hooks::moment(Moment::Ready)
@@ -309,7 +328,7 @@ impl Crew for Site {
             upgrade::fail(&text);
         }
         environment::flush_output();
-        upgrade::fail(&self.origin.execute(self.master.cast_unsigned(), descriptors))
+        upgrade::fail(&self.origin.execute(self.master.cast_unsigned(), descriptors, self.sockets))
     }
 
     fn promoted(&mut self) {

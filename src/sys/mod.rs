@@ -9,6 +9,7 @@ mod epoll;
 mod inherited;
 mod limits;
 mod memory;
+mod notify;
 mod poll;
 mod private;
 mod process;
@@ -28,6 +29,7 @@ pub use epoll::{add_exclusive, remove};
 pub use inherited::{bequeath, take_inherited};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::SharedWords;
+pub use notify::Notifier;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use private::{Private, surrender_private};
 pub use process::{
