@@ -129,6 +129,7 @@ impl Master<'_> {
 pub(super) fn plan(config: &Config) -> Plan {
     Plan {
         workers: config.workers,
+        is_daemon: config.daemon,
         timeout: config.timeout,
         graceful_timeout: config.graceful_timeout,
         boot_timeout: config.boot_timeout,

@@ -357,7 +357,7 @@ impl<'a> Master<'a> {
             Err(error) => return Ok(failed(error)),
         };
         let line = self.workers.prepare(berth.id.0);
-        self.crew.before_fork(&load.config);
+        self.crew.before_fork(&load.config, berth.id.0);
         sys::block_all();
         match self.crew.fork() {
             Ok(Forked::Master(pid)) => {
