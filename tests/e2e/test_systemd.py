@@ -1,12 +1,13 @@
 """What a service manager hears, and the sockets that it hands over."""
 
 import os
+import re
 import signal
 import socket
 import time
 
 import pytest
-from harness import wait_for
+from harness import is_alive, processes, wait_for
 from manager import Manager, activated
 from wire import Wire
 
@@ -114,6 +115,32 @@ def test_a_watchdog_that_waits_for_somebody_else_gets_none(serve, one_manager):
     assert "WATCHDOG=1" not in one_manager.lines()
 
 
+def successor(server):
+    """The pid of the master that USR2 has made, once it has a worker."""
+    server.signal(signal.SIGUSR2)
+    pid = int(re.search(r"New master with pid: (\d+)", server.wait_log("New master with pid"))[1])
+    wait_for(lambda: any(one.parent == pid for one in processes()), "a worker of the new master")
+    return pid
+
+
+def test_an_old_master_names_its_successor_when_it_leaves_and_not_before(serve, one_manager):
+    with serve("process", env={"NOTIFY_SOCKET": one_manager.address}) as server:
+        ready = one_manager.wait("READY=1")
+        new = successor(server)
+        # The new one speaks for itself, which a manager does not believe before it is named.
+        one_manager.wait("READY=1", ready)
+        assert not any(line.startswith("MAINPID") for line in one_manager.lines())
+        server.signal(signal.SIGTERM)
+        named = one_manager.wait(f"MAINPID={new}")
+        assert "STOPPING=1" not in one_manager.lines()
+        one_manager.wait("READY=1", named)
+        assert server.wait() == 0
+        assert server.get("/pid").status == 200
+        os.kill(new, signal.SIGTERM)
+        one_manager.wait("STOPPING=1", named)
+        wait_for(lambda: not is_alive(new), "the end of the new master")
+
+
 def test_a_manager_that_is_not_there_is_no_reason_to_fail(serve):
     with serve("hello", env={"NOTIFY_SOCKET": "/nowhere/at/all"}) as server:
         assert server.get("/").status == 200
@@ -159,6 +186,29 @@ def test_sockets_of_a_manager_are_served_and_bind_does_not_count(serve, inet, sh
             serve("process", program=activated([inet, unix]), descriptors=fds) as server,
         ):
             assert wire.request("GET", "/pid").status == 200
+
+
+def test_sockets_of_a_manager_go_on_to_a_new_master(serve, inet, short_folder):
+    path = str(short_folder / "x.sock")
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind(path)
+    unix.listen()
+    with unix:
+        fds = [inet.fileno(), unix.fileno()]
+        # The settings name the same file, which even so is the manager's.
+        options = {"bind": f"unix:{path}", "program": activated([inet, unix]), "descriptors": fds}
+        with serve("process", **options) as server:
+            new = successor(server)
+            server.signal(signal.SIGTERM)
+            assert server.wait() == 0
+            wait_for(lambda: server.log_has("Master has been promoted."), "the promotion")
+            for address in server.addresses:
+                with Wire(address) as wire:
+                    seen = wire.request("GET", "/").json()["environment"]
+                    assert not [name for name in seen if name.startswith(("LISTEN_", "GUNICORN_"))]
+            os.kill(new, signal.SIGTERM)
+            wait_for(lambda: not is_alive(new), "the end of the new master")
+        assert os.path.exists(path)
 
 
 def test_sockets_for_another_process_are_left_alone(serve, inet):
