@@ -1,6 +1,7 @@
 //! The only file that sees master, worker and Python together. It joins them: settings are loaded, the master runs, and
 //! each process that it forks becomes a worker here.
 
+mod daemon;
 mod life;
 mod mold;
 mod privileges;
@@ -116,13 +117,19 @@ fn serve_with_python(invocation: Invocation) -> i32 {
             return exit::CONFIG;
         }
     };
-    let config = match site.read().and_then(|config| site.keep().map(|()| config)) {
+    let config = match site.read() {
         Ok(config) => config,
         Err(text) => {
             complain(&text);
             return exit::CONFIG;
         }
     };
+    let serves = wanted(&config).is_some() && !config.check_config && !config.print_config;
+    let settled = if serves { site.settle_down(&config) } else { Ok(()) };
+    if let Err(text) = settled.and_then(|()| site.keep()) {
+        complain(&text);
+        return exit::CONFIG;
+    }
     if config.print_config {
         print(&config::print(&config, &site.layers));
     }

@@ -730,6 +730,7 @@ fn random_plan(dice: &mut Dice) -> Plan {
         reload_surge: 1 + dice.below(3) as usize,
         shutdown_delay: if dice.one_in(4) { dice.span(LONGEST_DELAY) } else { Duration::ZERO },
         max_lifetime: dice.one_in(4).then(|| Duration::from_secs(10 + dice.below(60))),
+        is_daemon: false,
         lifetime_jitter: dice.span(Duration::from_secs(20)),
         max_memory: dice.one_in(4).then(|| 100 + dice.below(200)),
     }

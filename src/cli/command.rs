@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{Door, Stop};
-use crate::config::{Kind, Preset, SETTINGS, Setting, Verdict, decimal, hint, octal};
+use crate::config::{AUTO, Kind, Preset, SETTINGS, Setting, Value, Verdict, decimal, hint, octal};
 use crate::exit;
 
 /// The program's name, whatever it was started as.
@@ -108,6 +108,7 @@ fn option(setting: &'static Setting) -> Option<Arg> {
         Kind::Bool | Kind::OffSwitch => return Some(arg.action(ArgAction::SetTrue)),
         Kind::Int { .. } | Kind::Seconds { .. } => arg.value_parser(integer),
         Kind::Mode => arg.value_parser(mode),
+        Kind::Workers { .. } => arg.value_parser(workers),
         Kind::Addresses | Kind::Pairs | Kind::Texts => arg.action(ArgAction::Append),
         Kind::ProxyProtocol => arg.num_args(0..=1).default_missing_value("auto"),
         Kind::Text
@@ -140,6 +141,14 @@ fn integer(text: &str) -> Result<i64, String> {
         Some(hint) => format!("expected an integer ({hint})"),
         None => "expected an integer".to_owned(),
     })
+}
+
+/// The same, or the word that leaves the number to the machine.
+fn workers(text: &str) -> Result<Value, String> {
+    if text.trim().eq_ignore_ascii_case(AUTO) {
+        return Ok(Value::Str(AUTO.to_owned()));
+    }
+    integer(text).map(Value::Int).map_err(|error| error.replace("an integer", "an integer or 'auto'"))
 }
 
 /// The same for a mode, where a leading 0 means octal.

@@ -43,6 +43,7 @@ fn value(setting: &Setting, matches: &ArgMatches) -> Option<Value> {
         Kind::Bool => Value::Bool(matches.get_flag(setting.name)),
         Kind::OffSwitch => Value::Bool(!matches.get_flag(setting.name)),
         Kind::Int { .. } | Kind::Seconds { .. } | Kind::Mode => Value::Int(*matches.get_one::<i64>(setting.name)?),
+        Kind::Workers { .. } => matches.get_one::<Value>(setting.name)?.clone(),
         Kind::Addresses | Kind::Pairs | Kind::Texts => {
             Value::List(matches.get_many::<String>(setting.name)?.cloned().map(Value::Str).collect())
         }

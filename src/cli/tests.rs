@@ -52,6 +52,7 @@ fn options_have_all_the_spellings_of_argparse() {
     check(&["-b:8000"], "bind = [':8000']");
     check(&["--bind="], "bind = ['']");
     check(&["-w", "-1"], "workers = -1");
+    check(&["-w", "Auto"], "workers = 'auto'");
     check(&["-c gunicorn.conf.py"], "config = ' gunicorn.conf.py'");
     check(&["--error-logfile", "-", "--access-logfile=-"], "accesslog = '-'; errorlog = '-'");
     check(&["--log-file=-"], "errorlog = '-'");

@@ -11,6 +11,9 @@ use super::value::{FOREIGN_WORKER, UNFIT, Value, decimal, literal};
 /// the wild write `999999999` for "never"; more than this is taken for this.
 const MOST_SECONDS: i64 = u32::MAX as i64;
 
+/// As many as the machine has use for.
+pub const AUTO: &str = "auto";
+
 /// What a setting takes, and the shape in which it comes out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -19,6 +22,11 @@ pub enum Kind {
         /// Smallest allowed.
         least: i64,
         /// Largest allowed; `i64::MAX` stands for no limit.
+        most: i64,
+    },
+    /// As [`Int`](Kind::Int) from 0, or the word `auto`.
+    Workers {
+        /// Largest allowed.
         most: i64,
     },
     /// Whole seconds, as an integer of at least `least`.
@@ -103,6 +111,10 @@ impl Kind {
             Kind::Int { least, most } => {
                 integer(value).filter(|number| (least..=most).contains(&number)).map(Value::Int)
             }
+            Kind::Workers { most } => match value {
+                Value::Str(word) if word.trim().eq_ignore_ascii_case(AUTO) => Some(Value::Str(AUTO.to_owned())),
+                other => integer(other).filter(|number| (0..=*most).contains(number)).map(Value::Int),
+            },
             Kind::Seconds { least } => {
                 integer(value).filter(|number| number >= least).map(|number| Value::Int(number.min(MOST_SECONDS)))
             }
@@ -178,6 +190,7 @@ impl Kind {
         match self {
             Kind::Int { least, most: i64::MAX } => format!("an integer of at least {least}"),
             Kind::Int { least, most } => format!("an integer from {least} to {most}"),
+            Kind::Workers { most } => format!("an integer from 0 to {most}, or 'auto'"),
             Kind::Seconds { least } => format!("whole seconds, an integer of at least {least}"),
             Kind::Bool | Kind::OffSwitch => "True or False".to_owned(),
             Kind::Text => "text".to_owned(),
@@ -429,6 +442,17 @@ mod tests {
         refuses(Kind::Seconds { least: 0 }, float("30.5"));
         refuses(Kind::Seconds { least: 0 }, text_value("120s"));
         refuses(Kind::Seconds { least: 1 }, Value::Int(0));
+    }
+
+    #[test]
+    fn workers_are_a_number_or_the_machine_says_how_many() {
+        let kind = Kind::Workers { most: 1024 };
+        takes(kind, text_value("4"), Value::Int(4));
+        takes(kind, Value::Int(0), Value::Int(0));
+        takes(kind, text_value(" Auto "), text_value("auto"));
+        for bad in [Value::Int(-1), Value::Int(1025), text_value("many"), text_value(""), Value::None] {
+            refuses(kind, bad);
+        }
     }
 
     #[test]

@@ -19,8 +19,10 @@ pub struct Config {
     pub bind: Vec<String>,
     /// Connections that may wait to be accepted; fits a C int.
     pub backlog: u32,
-    /// Worker processes; 0 to 1024.
+    /// Worker processes; 0 to 1024. Where the machine says how many, 1 as long as nobody has asked it.
     pub workers: usize,
+    /// The machine says how many workers there are.
+    pub workers_by_machine: bool,
     /// As meant: `sync` with more than one thread is [`WorkerClass::Gthread`].
     pub worker_class: WorkerClass,
     /// Application threads per worker; 1 to 256, and 1 for [`WorkerClass::Sync`].
@@ -137,6 +139,10 @@ pub struct Config {
     pub proxy_protocol: ProxyProtocol,
     /// Peers that may send one; always those on unix sockets.
     pub proxy_allow_ips: Peers,
+    /// Go on in the background, as a daemon.
+    pub daemon: bool,
+    /// A daemon keeps standard output and error.
+    pub enable_stdio_inheritance: bool,
     /// Listen at ports that others listen at, too.
     pub reuse_port: bool,
     /// User of the workers. `None`: the master's.

@@ -25,7 +25,7 @@ pub use choice::{Account, ClientIpHeader, HeaderMap, ProxyProtocol};
 pub use diagnosis::{Finding, Judgement, diagnose};
 pub use docs::settings_markdown;
 pub use error::{Error, Warning, hint};
-pub use kind::Kind;
+pub use kind::{AUTO, Kind};
 pub use meant::{Config, Level, WorkerClass};
 pub use peers::Peers;
 pub use print::{Effective, effective, print};

@@ -48,6 +48,7 @@ pub fn effective(config: &Config, layers: &Layers) -> Vec<Effective> {
     let one = |setting: &Setting| {
         let value = match setting.name {
             "chdir" => Value::Str(config.chdir.display().to_string()),
+            "workers" => Value::Int(i64::try_from(config.workers).unwrap_or(i64::MAX)),
             // The application as it was named names the processes, too.
             "default_proc_name" if config.default_proc_name.is_none() && config.wsgi_app.is_some() => {
                 Value::Str(config.wsgi_app.clone().unwrap_or_default())

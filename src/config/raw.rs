@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::error::Error;
+use super::kind::AUTO;
 use super::value::{Value, decimal};
 
 /// Where a value came from, as messages name it.
@@ -129,7 +130,7 @@ impl Layers {
     ///
     /// `lookup`: value of an environment variable, `None` if it is not set.
     ///
-    /// Errors: [`Error::Value`] for a `WEB_CONCURRENCY` that is no integer of at least 0, even when a stronger layer
+    /// Errors: [`Error::Value`] for a `WEB_CONCURRENCY` that is neither an integer of at least 0 nor `auto`, even when a stronger layer
     /// sets `workers`. `PORT` is looked at by [`resolve`](super::resolve), and only where it counts.
     ///
     /// Source: Gunicorn's `bind`, `workers`, `forwarded_allow_ips` and `sendfile`.
@@ -142,9 +143,10 @@ impl Layers {
         if let Some(text) = lookup("WEB_CONCURRENCY") {
             let source = Source::Environment { variable: "WEB_CONCURRENCY".to_owned() };
             match decimal(&text) {
+                _ if text.trim().eq_ignore_ascii_case(AUTO) => raw.push("workers", Value::Str(AUTO.to_owned()), source),
                 Some(count) if count >= 0 => raw.push("workers", Value::Int(count), source),
                 Some(_) | None => {
-                    let expected = "an integer of at least 0".to_owned();
+                    let expected = "an integer of at least 0, or 'auto'".to_owned();
                     return Err(Error::value("workers", &Value::Str(text), source, expected));
                 }
             }
@@ -196,6 +198,8 @@ mod tests {
         assert_eq!(raw.last("bind").unwrap().value, Value::List(vec![Value::Str("0.0.0.0:5000".into())]));
         assert_eq!(raw.last("workers").unwrap().value, Value::Int(3));
         assert_eq!(environment(&[]).unwrap(), Raw::new());
+        let auto = environment(&[("WEB_CONCURRENCY", "auto")]).unwrap();
+        assert_eq!(auto.last("workers").unwrap().value, Value::Str("auto".into()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::service::FIRST_SOCKET;
 use super::signals::signal_of;
 use super::supervisor::Signal;
 use crate::config::{Account, Config};
@@ -15,7 +16,13 @@ use crate::sys::{self, Interest as Wait, SignalPipe};
 const BIND_ATTEMPTS: u32 = 5;
 const BIND_PAUSE: Duration = Duration::from_secs(1);
 
-fn addresses(config: &Config) -> Result<Vec<Address>, String> {
+/// Where to listen: at the `sockets` that a service manager has opened, if there are any, else where the settings say.
+///
+/// Source: Gunicorn, which knows no third.
+fn addresses(config: &Config, sockets: usize) -> Result<Vec<Address>, String> {
+    if sockets > 0 {
+        return Ok((FIRST_SOCKET..).take(sockets).map(Address::Descriptor).collect());
+    }
     config.bind.iter().map(|text| Address::parse(text).map_err(|error| error.to_string())).collect()
 }
 
@@ -29,20 +36,22 @@ fn manner(config: &Config) -> Manner {
     Manner { backlog: config.backlog as i32, reuses_port: config.reuse_port, access }
 }
 
-/// Keeps the sockets of addresses that are `held`, and binds the others. Errors: one cannot be bound; the text says why.
-pub(super) fn rebind(config: &Config, held: &[Arc<Listener>]) -> Result<Vec<Arc<Listener>>, String> {
+/// Keeps the sockets of addresses that are `held`, and binds the others. `sockets`: of a service manager.
+///
+/// Errors: one cannot be bound; the text says why.
+pub(super) fn rebind(config: &Config, sockets: usize, held: &[Arc<Listener>]) -> Result<Vec<Arc<Listener>>, String> {
     let listen = |address: &Address| match held.iter().find(|listener| listener.address() == address) {
         Some(listener) => Ok(listener.clone()),
         None => Listener::bind(address, manner(config))
             .map(Arc::new)
             .map_err(|error| format!("cannot bind {address}: {error}{}", advice(address, &error))),
     };
-    addresses(config)?.iter().map(listen).collect()
+    addresses(config, sockets)?.iter().map(listen).collect()
 }
 
 /// The listeners that another master has left. Errors: a descriptor is no listener; the text says which.
 pub(super) fn inherit(config: &Config, descriptors: &[i32]) -> Result<Vec<Arc<Listener>>, String> {
-    let mut named = addresses(config)?;
+    let mut named = addresses(config, 0)?;
     if named.len() != descriptors.len() {
         log::warn!("bind names other addresses than the old master listens at: its sockets are used");
         named = descriptors.iter().map(|&number| Address::Descriptor(number)).collect();
@@ -55,10 +64,10 @@ pub(super) fn inherit(config: &Config, descriptors: &[i32]) -> Result<Vec<Arc<Li
     named.into_iter().zip(descriptors).map(take).collect()
 }
 
-/// Binds all addresses, each up to five times a second apart. A signal to stop ends the waiting.
-pub(super) fn bind_all(config: &Config, signals: &SignalPipe) -> Result<Vec<Arc<Listener>>, String> {
+/// Binds all addresses, each up to five times a second apart. A signal to stop ends the waiting. `sockets`: of a service manager.
+pub(super) fn bind_all(config: &Config, sockets: usize, signals: &SignalPipe) -> Result<Vec<Arc<Listener>>, String> {
     let mut listeners = Vec::new();
-    for address in addresses(config)? {
+    for address in addresses(config, sockets)? {
         listeners.push(Arc::new(bind_patiently(&address, manner(config), signals)?));
     }
     Ok(listeners)

@@ -14,11 +14,14 @@ pub trait Crew {
     /// The master is about to listen. Errors: the program ends; the text says why.
     fn starting(&mut self) -> Result<(), String>;
 
+    /// How many listening sockets a service manager has opened for this process, from descriptor 3 on.
+    fn sockets(&mut self) -> usize;
+
     /// It listens at these descriptors, and has forked nobody. Errors: the program ends; the text says why.
     fn ready(&mut self, descriptors: &[i32]) -> Result<(), String>;
 
-    /// A worker with these settings is about to be forked. Called with signals as they are.
-    fn before_fork(&mut self, config: &Arc<Config>);
+    /// A worker with these settings and this number is about to be forked. Called with signals as they are.
+    fn before_fork(&mut self, config: &Arc<Config>, id: u16);
 
     /// Forks. Called with signals blocked. Errors: as fork(2).
     fn fork(&mut self) -> io::Result<Forked>;

@@ -7,11 +7,13 @@
 
 mod binding;
 mod crew;
+mod herald;
 mod hung;
 mod molds;
 pub mod pidfile;
 mod reload;
 mod run;
+mod service;
 mod signals;
 pub mod supervisor;
 mod trial;

@@ -5,6 +5,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::sys;
+
+/// Clocks are set, and the time of the boot is rounded.
+const CLOCK_SLACK: Duration = Duration::from_secs(5);
 
 /// A file with this process's pid; removed when dropped by that process, if it still holds that pid.
 #[derive(Debug)]
@@ -51,7 +57,7 @@ impl Pidfile {
             return Err(PidfileError::NoDirectory(directory.to_owned()));
         }
         let pid = std::process::id();
-        if let Some(other) = holder(path).filter(|&other| other != pid && is_alive(other)) {
+        if let Some(other) = holder(path).filter(|&other| other != pid && is_held(path, other)) {
             return Err(PidfileError::Running(other, path.to_owned()));
         }
         let failed = |error| PidfileError::Io(path.to_owned(), error);
@@ -99,14 +105,56 @@ fn holder(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-fn is_alive(pid: u32) -> bool {
-    // Also true for processes of other users, which cannot be signalled.
-    pid != 0 && Path::new("/proc").join(pid.to_string()).exists()
+/// Is the process with the pid in the file a server that may have written it? The number alone says nothing: after a restart of
+/// a machine or a container it is somebody else's.
+fn is_held(path: &Path, pid: u32) -> bool {
+    if !sys::exists(pid) {
+        return false;
+    }
+    let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else {
+        // Another user's, where processes are hidden.
+        return true;
+    };
+    let has = |word: &[u8]| line.windows(word.len()).any(|part| part == word);
+    if line.starts_with(b"indrik: ") {
+        return has(b"indrik: master");
+    }
+    // One of Gunicorn's, or one that has just begun. Nobody writes a file before it is there.
+    let is_younger = || {
+        let written = fs::metadata(path).and_then(|found| found.modified()).ok()?;
+        Some(sys::started_at(pid)? > written + CLOCK_SLACK)
+    };
+    (has(b"indrik") || has(b"gunicorn")) && !is_younger().unwrap_or(false)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt;
+
     use super::*;
+
+    /// A process that sleeps under another name.
+    struct Other(std::process::Child);
+
+    impl Other {
+        fn called(title: &str) -> Self {
+            let other = Self(std::process::Command::new("sleep").arg0(title).arg("60").spawn().unwrap());
+            // Until it has become that program it looks as we do.
+            let is_there =
+                || fs::read(format!("/proc/{}/cmdline", other.0.id())).unwrap().starts_with(title.as_bytes());
+            while !is_there() {
+                std::thread::yield_now();
+            }
+            other
+        }
+    }
+
+    impl Drop for Other {
+        fn drop(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
+        }
+    }
 
     fn place(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("indrik-{name}-{}.pid", std::process::id()))
@@ -125,12 +173,31 @@ mod tests {
     #[test]
     fn a_living_holder_is_respected_and_a_dead_one_is_not() {
         let path = place("held");
-        fs::write(&path, "1\n").unwrap();
-        assert!(matches!(Pidfile::create(&path), Err(PidfileError::Running(1, _))));
-        for stale in ["999999999\n", "", "junk"] {
+        for title in ["indrik: master [shop]", "/usr/bin/gunicorn"] {
+            let other = Other::called(title);
+            fs::write(&path, format!("{}\n", other.0.id())).unwrap();
+            assert!(matches!(Pidfile::create(&path), Err(PidfileError::Running(pid, _)) if pid == other.0.id()));
+        }
+        for stale in ["999999999\n", "", "junk", "0\n", "-1\n"] {
             fs::write(&path, stale).unwrap();
             drop(Pidfile::create(&path).unwrap());
         }
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_number_that_is_somebody_elses_by_now_holds_nothing() {
+        let path = place("recycled");
+        for title in ["sleep", "indrik: worker [shop]"] {
+            let other = Other::called(title);
+            fs::write(&path, format!("{}\n", other.0.id())).unwrap();
+            drop(Pidfile::create(&path).unwrap());
+        }
+        let other = Other::called("/usr/bin/gunicorn");
+        fs::write(&path, format!("{}\n", other.0.id())).unwrap();
+        let long_ago = sys::started_at(other.0.id()).unwrap() - Duration::from_secs(60);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        drop(Pidfile::create(&path).unwrap());
         assert!(!path.exists());
     }
 

@@ -35,7 +35,7 @@ impl Master<'_> {
                 self.trial = Some(trial);
                 None
             }
-            Err(text) => Some(fail(&text)),
+            Err(text) => Some(self.fail(&text)),
         }
     }
 
@@ -43,14 +43,17 @@ impl Master<'_> {
     pub(super) fn end_trial(&mut self, verdict: Result<(), String>) -> Vec<Order> {
         match verdict {
             Ok(()) => self.reload(),
-            Err(text) => self.supervisor.on(fail(&text), Instant::now()),
+            Err(text) => {
+                let failed = self.fail(&text);
+                self.supervisor.on(failed, Instant::now())
+            }
         }
     }
 
     /// Reads the settings and binds what is new. What the master itself takes from them waits for a worker that boots.
     fn reload(&mut self) -> Vec<Order> {
         let reread = self.crew.reread(self.supervisor.target()).and_then(|config| {
-            let listeners = rebind(&config, &self.listeners())?;
+            let listeners = rebind(&config, self.sockets, &self.listeners())?;
             Ok(Load { config, listeners })
         });
         match reread {
@@ -64,8 +67,17 @@ impl Master<'_> {
                 }
                 orders
             }
-            Err(text) => self.supervisor.on(fail(&text), Instant::now()),
+            Err(text) => {
+                let failed = self.fail(&text);
+                self.supervisor.on(failed, Instant::now())
+            }
         }
+    }
+
+    fn fail(&mut self, text: &str) -> Fact {
+        self.service.hear_complaint(text);
+        log::error!("Reload failed, the old settings stay in force: {text}");
+        Fact::ReloadFailed
     }
 
     /// Once a reload can no longer be abandoned, its settings are the master's too. One that was leaves nothing behind.
@@ -113,15 +125,11 @@ impl Master<'_> {
     }
 }
 
-fn fail(text: &str) -> Fact {
-    log::error!("Reload failed, the old settings stay in force: {text}");
-    Fact::ReloadFailed
-}
-
 /// What the supervisor takes from settings.
 pub(super) fn plan(config: &Config) -> Plan {
     Plan {
         workers: config.workers,
+        is_daemon: config.daemon,
         timeout: config.timeout,
         graceful_timeout: config.graceful_timeout,
         boot_timeout: config.boot_timeout,

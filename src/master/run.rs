@@ -21,6 +21,7 @@ use super::hung;
 use super::molds::Molds;
 use super::pidfile::Pidfile;
 use super::reload::{Load, plan};
+use super::service::Service;
 use super::signals::{handled_signals, signal_of};
 use super::supervisor::{self, Berth, Fact, Generation, LastSight, Level, Memory, Order, Pid, Signal, Supervisor};
 use super::trial::Trial;
@@ -64,6 +65,10 @@ pub(super) struct Master<'a> {
     pub(super) poll: Poll,
     signals: SignalPipe,
     pub(super) pidfile: Option<Pidfile>,
+    /// How many listening sockets a service manager has opened for us.
+    pub(super) sockets: usize,
+    /// Who is told how the server is.
+    pub(super) service: Service,
     /// How many processes of our control group the kernel had killed for want of memory when we looked last.
     memory_kills: Option<u64>,
     /// When the workers' memory was looked at last.
@@ -93,9 +98,13 @@ impl<'a> Master<'a> {
         };
         crew.starting()?;
         let signals = SignalPipe::new(&handled_signals()).map_err(|error| format!("cannot handle signals: {error}"))?;
+        let sockets = crew.sockets();
+        if sockets > 0 {
+            log::info!("Listening at sockets that the service manager has opened: setting bind does not count");
+        }
         let listeners = match &heritage {
-            Some(heritage) => inherit(&config, &heritage.descriptors)?,
-            None => bind_all(&config, &signals)?,
+            Some(heritage) if sockets == 0 => inherit(&config, &heritage.descriptors)?,
+            Some(_) | None => bind_all(&config, sockets, &signals)?,
         };
         announce(&listeners);
         log::info!("Using worker: {}", config.worker_class.name());
@@ -120,6 +129,8 @@ impl<'a> Master<'a> {
             poll,
             signals,
             pidfile,
+            sockets,
+            service: Service::from_environment(heritage.is_some(), Instant::now()),
             memory_kills: sys::memory_kills(),
             weighed_at: None,
             parent: heritage.map(|heritage| heritage.master),
@@ -153,6 +164,7 @@ impl<'a> Master<'a> {
                 }
             }
             let now = Instant::now();
+            self.tell_service();
             let next = self.next_deadline().unwrap_or(now + TICK);
             let patience = next.saturating_duration_since(now).min(TICK);
             if let Err(error) = self.poll.poll(&mut events, Some(patience))
@@ -278,9 +290,15 @@ impl<'a> Master<'a> {
                     Ok(answer) => answer,
                     Err(other) => return Next::End(other),
                 },
-                Order::Exit { code } => return Next::End(Ended::Stopped(code)),
+                Order::Exit { code } => {
+                    self.tell_service();
+                    return Next::End(Ended::Stopped(code));
+                }
                 Order::Upgrade => Some(self.upgrade()),
-                Order::Reload => self.begin_trial(),
+                Order::Reload => {
+                    self.service.begin_reload(&self.supervisor, Instant::now());
+                    self.begin_trial()
+                }
                 Order::ReopenLogs => {
                     self.crew.reopen_logs();
                     None
@@ -300,6 +318,9 @@ impl<'a> Master<'a> {
                     None
                 }
                 Order::Log(level, text) => {
+                    if level >= Level::Error {
+                        self.service.hear_complaint(&text);
+                    }
                     write_log(level, &text);
                     None
                 }
@@ -315,9 +336,15 @@ impl<'a> Master<'a> {
         Next::GoOn
     }
 
+    fn tell_service(&mut self) {
+        let is_trying = self.trial.is_some() || self.tried.is_some();
+        self.service.tell(&self.supervisor, is_trying, Instant::now());
+    }
+
     fn next_deadline(&self) -> Option<Instant> {
         let trial = self.trial.as_ref().and_then(Trial::deadline);
-        [self.supervisor.next_deadline(), trial, self.molds.next_deadline()].into_iter().flatten().min()
+        let others = [self.molds.next_deadline(), self.service.next_deadline()];
+        [self.supervisor.next_deadline(), trial].into_iter().chain(others).flatten().min()
     }
 
     /// Forks a worker, or has it forked: then the answer comes later. `Err` is not a failure but the other process.
@@ -333,7 +360,7 @@ impl<'a> Master<'a> {
             Err(error) => return Ok(failed(error)),
         };
         let line = self.workers.prepare(berth.id.0);
-        self.crew.before_fork(&load.config);
+        self.crew.before_fork(&load.config, berth.id.0);
         sys::block_all();
         match self.crew.fork() {
             Ok(Forked::Master(pid)) => {

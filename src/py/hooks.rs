@@ -164,8 +164,8 @@ pub fn reloaded(settings: &Settings, new: usize, old: usize) -> Result<(), Strin
 }
 
 /// A worker is about to be forked. Errors: the hook's traceback; the fork goes on.
-pub fn pre_fork(settings: &Settings) -> Result<(), String> {
-    Python::attach(|py| call(py, "pre_fork", (settings.0.bind(py),)).map(drop))
+pub fn pre_fork(settings: &Settings, id: u16) -> Result<(), String> {
+    Python::attach(|py| call(py, "pre_fork", (settings.0.bind(py), id)).map(drop))
 }
 
 /// A mold is about to be told to fork worker `id`. Returns what [`reborn`] must know, and the hook's traceback if it raised.

@@ -32,6 +32,9 @@ pub(super) fn work(site: &mut Site, born: Born, preloaded: Option<Preloaded>) ->
     sys::set_title(&title("worker", &born.config, ""));
     let has_threads = born.config.threads > 1;
     let graceful_timeout = born.config.graceful_timeout;
+    if let Err(text) = environment::set_variable("INDRIK_WORKER_ID", &born.berth.id.0.to_string()) {
+        log::error!("{text}");
+    }
     // What post_fork starts shall not inherit blocked signals.
     sys::unblock_all();
     let forked = hooks::post_fork().map_err(|text| {

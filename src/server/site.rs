@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::upgrade::{self, Origin};
 use super::{
-    SERVER_SOFTWARE, add_paste, check_logs, check_values, enter, prepare_for_many, print, privileges, relay_logs,
-    start_logging, tell_hook, tell_stderr, title, wanted, without_file,
+    SERVER_SOFTWARE, add_paste, check_logs, check_values, daemon, enter, prepare_for_many, print, privileges,
+    relay_logs, start_logging, tell_hook, tell_stderr, title, wanted, without_file,
 };
 use crate::config::{self, Config, Layers, Raw, Source, Value};
+use crate::ipc::MAX_WORKERS;
 use crate::logging;
 use crate::master::{Crew, Forked};
 use crate::py::environment;
@@ -61,6 +62,8 @@ pub(super) struct Site {
     /// What variables of `raw_env` held before; `None` is unset.
     replaced: HashMap<String, Option<String>>,
     has_forked: bool,
+    /// How many listening sockets a service manager has opened for this process.
+    sockets: usize,
     /// The process that forks the workers.
     master: i32,
     /// What environment variables say, before anything was found out besides.
@@ -84,6 +87,7 @@ impl Site {
             warnings: Vec::new(),
             replaced: HashMap::new(),
             has_forked: false,
+            sockets: 0,
             master: process::id() as i32,
         })
     }
@@ -112,6 +116,9 @@ impl Site {
             (config, warnings) = resolve(&layers)?;
             self.found =
                 Some(format!("Serving {}, which {path} names", config.wsgi_app.as_deref().unwrap_or_default()));
+        }
+        if config.workers_by_machine {
+            config.workers = sys::processors().min(MAX_WORKERS);
         }
         privileges::number_accounts(&mut config, &layers)?;
         config.paste = config.paste.map(|file| self.origin.directory().join(file).display().to_string());
@@ -191,6 +198,29 @@ impl Site {
         sys::await_parent(self.master)
     }
 
+    /// Becomes the process that will serve: from here on the pid is the master's.
+    pub(super) fn settle_down(&mut self, config: &Config) -> Result<(), String> {
+        // They are for the process that was started, which a daemon no longer is.
+        self.take_sockets();
+        if config.daemon {
+            daemon::detach(config)?;
+        }
+        self.master = process::id() as i32;
+        Ok(())
+    }
+
+    /// Takes note of the sockets that a service manager has opened for this process, and of nobody else's. What it says is
+    /// taken out of the environment: it is not meant for subprocesses.
+    ///
+    /// Source: sd_listen_fds(3); Gunicorn.
+    fn take_sockets(&mut self) {
+        let number = |name: &str| environment::variable(name)?.parse::<usize>().ok();
+        if number("LISTEN_PID") == Some(process::id() as usize) {
+            self.sockets = number("LISTEN_FDS").unwrap_or(0);
+            ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"].into_iter().for_each(environment::remove_variable);
+        }
+    }
+
     /// In a new worker, as its settings say who it is: becomes that, and follows the master's end from here on.
     ///
     /// Errors: it cannot.
@@ -265,14 +295,18 @@ impl Crew for Site {
         started
     }
 
+    fn sockets(&mut self) -> usize {
+        self.sockets
+    }
+
     fn ready(&mut self, descriptors: &[i32]) -> Result<(), String> {
         hooks::listening(descriptors);
         hooks::moment(Moment::Ready)
     }
 
-    fn before_fork(&mut self, config: &Arc<Config>) {
+    fn before_fork(&mut self, config: &Arc<Config>, id: u16) {
         if let Some(settings) = self.settings_of(config) {
-            tell_hook("pre_fork", hooks::pre_fork(settings));
+            tell_hook("pre_fork", hooks::pre_fork(settings, id));
         }
     }
 
@@ -309,7 +343,7 @@ impl Crew for Site {
             upgrade::fail(&text);
         }
         environment::flush_output();
-        upgrade::fail(&self.origin.execute(self.master.cast_unsigned(), descriptors))
+        upgrade::fail(&self.origin.execute(self.master.cast_unsigned(), descriptors, self.sockets))
     }
 
     fn promoted(&mut self) {

@@ -37,7 +37,9 @@ impl Origin {
     }
 
     /// Becomes a new master beside the one with pid `old`, at the same sockets. Returns if it cannot: why.
-    pub(super) fn execute(&self, old: u32, descriptors: &[i32]) -> String {
+    ///
+    /// `sockets`: how many of them are a service manager's, from descriptor 3 on; they are said to be this process's, too.
+    pub(super) fn execute(&self, old: u32, descriptors: &[i32], sockets: usize) -> String {
         let argv = match self.door {
             Door::Binary => self.argv.clone(),
             Door::Wheel => match environment::command() {
@@ -48,6 +50,10 @@ impl Origin {
         let mut variables = self.variables.clone();
         variables.retain(|(name, _)| name != OLD_MASTER && name != SOCKETS);
         let numbers: Vec<String> = descriptors.iter().map(i32::to_string).collect();
+        if sockets > 0 {
+            variables.retain(|(name, _)| name != "LISTEN_PID");
+            variables.push(("LISTEN_PID".into(), std::process::id().to_string().into()));
+        }
         variables.push((OLD_MASTER.into(), old.to_string().into()));
         variables.push((SOCKETS.into(), numbers.join(",").into()));
         let executed =

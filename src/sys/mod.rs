@@ -5,13 +5,16 @@
 
 mod cgroup;
 mod clock;
+mod daemon;
 mod epoll;
 mod inherited;
 mod limits;
 mod memory;
+mod notify;
 mod poll;
 mod private;
 mod process;
+mod processors;
 mod rights;
 mod send_file;
 mod signals;
@@ -24,16 +27,19 @@ mod users;
 
 pub use cgroup::{memory_kills, resident_memory};
 pub use clock::{Epoch, Monotonic};
+pub use daemon::{Output, lead_session, leave_streams};
 pub use epoll::{add_exclusive, remove};
 pub use inherited::{bequeath, take_inherited};
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::SharedWords;
+pub use notify::Notifier;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use private::{Private, surrender_private};
 pub use process::{
-    Death, adopt_orphans, await_parent, end_with_parent, execute, exit_now, fork, fork_detached, kill, parent,
-    random_up_to, reap,
+    Death, adopt_orphans, await_parent, end_with_parent, execute, exists, exit_now, fork, fork_detached, kill, parent,
+    random_up_to, reap, started_at,
 };
+pub use processors::processors;
 pub use rights::{
     STACKS_FILE, memory_file, memory_file_of, print_into, receive_with_descriptors, send_with_descriptors,
 };

@@ -1,17 +1,18 @@
 //! Children: how they end, and how they are told.
 
 use std::ffi::{CString, OsString};
+use std::fs;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{self, Signal};
 use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, execvpe, getppid};
+use nix::unistd::{Pid, SysconfVar, execvpe, getppid, sysconf};
 
 use super::inherited::bequeath;
 
@@ -153,6 +154,25 @@ pub fn execute(argv: &[OsString], variables: &[(OsString, OsString)], descriptor
     Ok(())
 }
 
+/// Is there a process of that number, whoever it belongs to?
+pub fn exists(pid: u32) -> bool {
+    let Ok(pid) = i32::try_from(pid) else { return false };
+    // Zero would be the own group of processes.
+    pid > 0 && matches!(signal::kill(Pid::from_raw(pid), None), Ok(()) | Err(Errno::EPERM))
+}
+
+/// When a process was started, by the clock as it is now. `None`: there is none, or it may not be looked at.
+///
+/// Source: proc_pid_stat(5), field 22; proc_stat(5), `btime`.
+pub fn started_at(pid: u32) -> Option<SystemTime> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let ticks: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(22 - 3)?.parse().ok()?;
+    let boot = fs::read_to_string("/proc/stat").ok()?;
+    let boot: u64 = boot.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    let per_second = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok().flatten()?).ok()?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(boot) + Duration::from_millis(ticks * 1000 / per_second))
+}
+
 /// Ends the process without running anything more.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit(2) touches no memory of ours.
@@ -166,4 +186,29 @@ pub fn random_up_to(most: u64) -> u64 {
     let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
     let random = if filled == 8 { u64::from_ne_bytes(bytes) } else { u64::from(std::process::id()) };
     most.checked_add(1).map_or(random, |count| random % count)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods)]
+    use super::*;
+
+    #[test]
+    fn processes_are_there_or_not() {
+        assert!(exists(std::process::id()) && exists(1));
+        assert!(!exists(0) && !exists(i32::MAX as u32) && !exists(u32::MAX));
+    }
+
+    #[test]
+    fn this_process_was_started_a_while_ago_and_a_child_later() {
+        let own = started_at(std::process::id()).unwrap();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let childs = started_at(child.id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(own <= childs);
+        // The time of the boot is rounded to a second.
+        assert!(childs <= SystemTime::now() + Duration::from_secs(2));
+        assert_eq!(started_at(i32::MAX as u32), None);
+    }
 }

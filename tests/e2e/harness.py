@@ -35,6 +35,7 @@ SETTINGS_VARIABLES = {
     "GUNICORN_FD",
     "GUNICORN_PID",
     "INDRIK_CMD_ARGS",
+    "LISTEN_FDNAMES",
     "LISTEN_FDS",
     "LISTEN_PID",
     "NOTIFY_SOCKET",
@@ -44,6 +45,8 @@ SETTINGS_VARIABLES = {
     "SENDFILE",
     "SERVER_SOFTWARE",
     "VIRTUAL_ENV",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
     "WEB_CONCURRENCY",
     "XDG_RUNTIME_DIR",
 }
@@ -107,6 +110,7 @@ class Program:
         *arguments: str,
         env: Mapping[str, str] | None = None,
         program: Sequence[str] | None = None,
+        descriptors: Sequence[int] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -114,6 +118,8 @@ class Program:
         self.env = {name: value for name, value in os.environ.items() if name not in SETTINGS_VARIABLES}
         # No bytecode: a module that a test writes twice in one second would come back stale.
         self.env |= {"PYTHONPATH": str(APPS), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder), **(env or {})}
+        # What it inherits besides the three streams, under the same numbers.
+        self.descriptors = descriptors
         self.process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:
@@ -127,6 +133,7 @@ class Program:
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
+                pass_fds=self.descriptors,
             )
 
     def run(self, deadline: float = DEADLINE) -> int:

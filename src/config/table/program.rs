@@ -153,8 +153,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         long: Some("daemon"),
         kind: Kind::Bool,
         default: Preset::Off,
-        help: "Detach from the terminal.",
-        verdict: Verdict::Refused("let a service manager, such as systemd, start the server"),
+        help: "Detach from the terminal and go on in the background.",
+        more: "The program ends with code 0 when the settings have been read; what happens after that stands in `errorlog`, which \
+               should be a file, as should `pidfile`. A service manager wants none of this.",
         ..BLANK
     },
     Setting {

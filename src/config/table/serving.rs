@@ -68,13 +68,15 @@ pub(super) const SETTINGS: &[Setting] = &[
         section: "Workers",
         short: Some('w'),
         long: Some("workers"),
-        metavar: "INT",
-        kind: Kind::Int { least: 0, most: MOST_WORKERS },
+        metavar: "COUNT",
+        kind: Kind::Workers { most: MOST_WORKERS },
         default: Preset::Int(1),
         default_note: "`$WEB_CONCURRENCY` if the environment has it",
         unit: "processes",
         help: "Worker processes that handle requests.",
-        more: "The signals TTIN and TTOU change the number while the server runs; HUP brings it back.",
+        more: "`auto` is one for each processor that the process may use, by its affinity and by the limits of its control groups, so \
+               that a container with two processors has two workers on any machine; so is `WEB_CONCURRENCY=auto`. The signals TTIN \
+               and TTOU change the number while the server runs; HUP brings it back.",
         ..BLANK
     },
     Setting {

@@ -19,6 +19,8 @@ pub const SIGKILL: i32 = 9;
 pub struct Plan {
     /// Setting `workers`; 0 is legal (nothing serves), at most [`super::MOST_WORKERS`].
     pub workers: usize,
+    /// Setting `daemon`: whether WINCH means something.
+    pub is_daemon: bool,
     /// Setting `timeout`: how long a booted worker may be silent. `None`: for ever.
     pub timeout: Option<Duration>,
     /// Setting `graceful_timeout`: how long a worker may drain. Zero: killed as soon as the loop looks again.

@@ -52,7 +52,7 @@ impl State {
     }
 
     /// Whether the process accepts connections.
-    pub(super) fn serves(self) -> bool {
+    pub fn serves(self) -> bool {
         self.stays() && self != State::Boot
     }
 }

@@ -58,7 +58,12 @@ impl Supervisor {
             Signal::Ttou => self.change_target(|count| if count > 1 { count - 1 } else { count }),
             Signal::Usr1 => self.reopen_logs(),
             Signal::Usr2 => self.ask_for_upgrade(),
-            Signal::Winch => self.log(Level::Debug, "SIGWINCH ignored. Not daemonized"),
+            // A terminal sends it when its window changes; a daemon has none.
+            Signal::Winch if !self.plan.is_daemon => self.log(Level::Debug, "SIGWINCH ignored. Not daemonized"),
+            Signal::Winch => {
+                self.log(Level::Info, "graceful stop of workers");
+                self.change_target(|_| 0);
+            }
             Signal::Chld => {}
         }
     }

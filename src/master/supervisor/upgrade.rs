@@ -20,6 +20,19 @@ pub enum Upgrade {
 }
 
 impl Supervisor {
+    /// The master that USR2 has made, while it lives.
+    pub fn successor(&self) -> Option<Pid> {
+        match self.upgrade {
+            Upgrade::Child(pid) => Some(pid),
+            Upgrade::None | Upgrade::Ordered | Upgrade::Parent => None,
+        }
+    }
+
+    /// Whether the master that made this one is still there.
+    pub fn has_predecessor(&self) -> bool {
+        self.upgrade == Upgrade::Parent
+    }
+
     /// Orders a new master, unless there are two already.
     pub(super) fn ask_for_upgrade(&mut self) {
         match self.upgrade {

@@ -106,7 +106,6 @@ REFUSED = {
     "cert_reqs",
     "certfile",
     "ciphers",
-    "daemon",
     "dirty_apps",
     "dirty_graceful_timeout",
     "dirty_post_fork",

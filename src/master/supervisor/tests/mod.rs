@@ -24,6 +24,7 @@ fn plan(workers: usize) -> Plan {
     let (timeout, graceful_timeout) = (Some(seconds(30.0)), seconds(20.0));
     Plan {
         workers,
+        is_daemon: false,
         timeout,
         graceful_timeout,
         boot_timeout: seconds(300.0),

@@ -49,6 +49,18 @@ fn signals_without_an_effect_say_so() {
 }
 
 #[test]
+fn winch_empties_a_daemon_until_a_reload_or_a_wish_fills_it() {
+    let mut scene = Scene::new(Plan { is_daemon: true, ..plan(2) });
+    scene.on(Fact::Started);
+    (101..=102).for_each(|pid| assert_eq!(scene.booted(pid), [""; 0]));
+    assert_eq!(scene.signal(Signal::Winch), ["tell 101 Drain", "tell 102 Drain"]);
+    scene.logged("Info graceful stop of workers");
+    assert_eq!(scene.master.target(), 0);
+    (101..=102).for_each(|pid| assert_eq!(scene.exited(pid, 0), [""; 0], "the master stays, alone"));
+    assert_eq!(scene.signal(Signal::Ttin), ["spawn 0 in seat 0, generation 1"]);
+}
+
+#[test]
 fn term_stops_all_and_ends_with_zero_when_the_last_has_left() {
     let mut scene = Scene::serving(2);
     scene.signal(Signal::Ttin);
