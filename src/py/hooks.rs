@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyCFunction, PyDict, PyTuple};
 
 use super::loader::{self, Loaded, Wanted};
 use super::settings_file::{self, Objects};
-use super::{interpreter, traceback};
+use super::{interpreter, own_answers, traceback};
 use crate::config::Effective;
 
 /// Settings as an object that hooks see.
@@ -227,6 +227,7 @@ pub fn watch_files() -> Result<(), String> {
 
 /// The worker is about to leave.
 pub fn worker_exit() {
+    Python::attach(own_answers::write);
     if let Err(text) = call0("worker_exit") {
         log::warn!("Exception during worker exit:\n{text}");
     }

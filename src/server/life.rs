@@ -14,7 +14,7 @@ use crate::py::hooks::{self, Settings, Snapshot};
 use crate::py::loader::{self, LoadError, Loaded};
 use crate::py::signals::{self, Stage};
 use crate::py::wsgi::{Around, Server, Wsgi};
-use crate::py::{environment, interpreter, parting};
+use crate::py::{environment, interpreter, own_answers, parting};
 use crate::sys;
 use crate::worker::{self, Setup};
 
@@ -164,6 +164,7 @@ fn boot(born: Born, hooked: Hooked, preloaded: Option<Preloaded>) -> Result<Setu
         }
         Some(_) | None => None,
     };
+    let note_answer = logs_access.then_some(own_answers::note as fn(&dyn access::Entry));
     let (name, software) = hooks::server_names();
     if let Some(name) = name.filter(|name| name != http::SERVER) {
         http::name_server(name);
@@ -181,7 +182,7 @@ fn boot(born: Born, hooked: Hooked, preloaded: Option<Preloaded>) -> Result<Setu
         0 => 0,
         limit => limit + sys::random_up_to(config.max_requests_jitter),
     };
-    Ok(Setup { app: Arc::new(app), config, listeners, ipc, line, siblings, access, max_requests })
+    Ok(Setup { app: Arc::new(app), config, listeners, ipc, line, siblings, access, note_answer, max_requests })
 }
 
 /// Has the application changed Python's loggers, with a filter, say? Then the error log takes its way through Python from

@@ -405,6 +405,34 @@ def log_access(req, resp, environ, failed, duration):
         log.exception("Exception in the logger class")
 
 
+def log_own_answer(line, path, headers, remote, status, sent, seconds):
+    """The access line of an answer that the server gave without the application. ``line``: method, target, protocol."""
+    from http import HTTPStatus
+
+    method, uri, protocol = line
+    worker = life.worker
+    version = tuple(int(digit) for digit in protocol.removeprefix("HTTP/").split("."))
+    req = Request(method, uri, version, headers, "http", 0, None, None, None, worker.cfg)
+    resp = Response(req, cfg=worker.cfg)
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "Client Closed Request"
+    resp._note(f"{status} {phrase}", [], sent, True)
+    environ = {
+        "REQUEST_METHOD": method,
+        "RAW_URI": uri,
+        "PATH_INFO": path,
+        "QUERY_STRING": req.query,
+        "SERVER_PROTOCOL": protocol,
+        "REMOTE_ADDR": remote,
+    }
+    for name, value in headers:
+        name = name.replace("-", "_")
+        environ[name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"] = value
+    worker.log.access(resp, req, environ, timedelta(seconds=seconds))
+
+
 # The logs.
 
 
