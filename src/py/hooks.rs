@@ -220,6 +220,17 @@ pub fn post_worker_init(application: &Loaded) -> Result<(), String> {
     Python::attach(|py| call(py, "post_worker_init", (application.0.bind(py),)).map(drop))
 }
 
+/// After how many requests the worker leaves, jitter and what hooks have made of it included; 0: never.
+pub fn max_requests() -> u64 {
+    let limit = Python::attach(|py| {
+        call(py, "max_requests", ())?.extract().map_err(|error: PyErr| traceback::text(py, &error))
+    });
+    limit.unwrap_or_else(|text| {
+        log::error!("worker.max_requests is no number\n{text}");
+        0
+    })
+}
+
 /// Watches the files of the application. Source: Gunicorn setting `reload`.
 pub fn watch_files() -> Result<(), String> {
     call0("watch_files")

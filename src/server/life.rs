@@ -178,10 +178,8 @@ fn boot(born: Born, hooked: Hooked, preloaded: Option<Preloaded>) -> Result<Setu
     };
     let app = Wsgi::new(application, &server, wake, variables, around).map_err(broken)?;
     signals::enter(Stage::Serving);
-    let max_requests = match config.max_requests {
-        0 => 0,
-        limit => limit + sys::random_up_to(config.max_requests_jitter),
-    };
+    // Hooks may change the limit. With Python code around requests it may change at any time, so it is counted there.
+    let max_requests = if around.is_some() { 0 } else { hooks::max_requests() };
     Ok(Setup { app: Arc::new(app), config, listeners, ipc, line, siblings, access, note_answer, max_requests })
 }
 

@@ -31,8 +31,7 @@ pub use memory::SharedWords;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use private::{Private, surrender_private};
 pub use process::{
-    Death, adopt_orphans, await_parent, end_with_parent, execute, exit_now, fork, fork_detached, kill, parent,
-    random_up_to, reap,
+    Death, adopt_orphans, await_parent, end_with_parent, execute, exit_now, fork, fork_detached, kill, parent, reap,
 };
 pub use rights::{
     STACKS_FILE, memory_file, memory_file_of, print_into, receive_with_descriptors, send_with_descriptors,

@@ -71,6 +71,7 @@ def adopt(cfg):
     server = life.server
     before = server.log.cfg
     life.app.cfg = server.cfg = cfg
+    server.timeout = cfg.timeout
     life.app.callable = None
     try:
         known = type(server.log)
@@ -201,7 +202,7 @@ def pre_fork(cfg):
 def new_worker(cfg, age, master):
     kind = ThreadWorker if cfg.worker_class_str == "gthread" else SyncWorker
     server = life.server
-    return kind(age, master, server.LISTENERS, life.app, cfg.timeout / 2, cfg, server.log)
+    return kind(age, master, server.LISTENERS, life.app, server.timeout / 2, cfg, server.log)
 
 
 def order(cfg, number):
@@ -320,6 +321,12 @@ def post_worker_init(application):
     worker.wsgi = life.app.callable = application
     worker.cfg.post_worker_init(worker)
     worker.booted = True
+
+
+def max_requests():
+    """The limit at which the worker leaves, 0 for none."""
+    limit = life.worker.max_requests
+    return 0 if limit >= sys.maxsize else max(limit, 1)
 
 
 def worker_int():
