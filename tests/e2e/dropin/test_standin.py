@@ -359,3 +359,45 @@ def test_a_module_may_have_the_name_of_a_verb(serve: Callable[..., Server], stag
     env = paths(INDRIK_CMD_ARGS="--bind 127.0.0.1:0")
     with serve(None, "--", "check", bind=None, env=env) as server:
         assert server.get("/").text == "hello"
+
+
+PASTE_LOGGERS = """
+[loggers]
+keys = root, errors
+
+[handlers]
+keys = file
+
+[formatters]
+keys = plain
+
+[logger_root]
+level = INFO
+handlers = file
+
+[logger_errors]
+level = INFO
+handlers = file
+qualname = gunicorn.error
+propagate = 0
+
+[handler_file]
+class = FileHandler
+args = ("%(here)s/pasted.log",)
+formatter = plain
+
+[formatter_plain]
+format = pasted %(levelname)s %(message)s
+"""
+
+
+def test_a_pastedeploy_file_configures_logging(serve: Callable[..., Server], stage: Stage) -> None:
+    stage.write("shop.ini", PASTE + PASTE_LOGGERS)
+    stage.write("pasted.py", "from visited import application\ndef make(conf, greeting):\n    return application\n")
+    with serve(None, "--paste", "shop.ini", env=paths(), log="pasted.log") as server:
+        assert server.get("/log").text == "logged"
+        assert server.get("/boom").status == 500
+        log = server.log
+        assert "pasted INFO Booting worker" in log
+        assert "pasted WARNING a warning of the application" in log
+        assert "pasted ERROR Error handling request GET /boom" in log
