@@ -35,6 +35,7 @@ fn serve(port: &str) -> Result<(), Box<dyn std::error::Error>> {
         line: Scoreboard::new()?.line(0),
         siblings: None,
         access: None,
+        note_answer: None,
         max_requests: 0,
     };
     worker::run(setup).map(drop).map_err(Into::into)

@@ -43,6 +43,7 @@ impl Worker {
             line: board.line(0),
             siblings: None,
             access: None,
+            note_answer: None,
             max_requests: 0,
         };
         let thread = Some(thread::spawn(move || worker::run(setup)));

@@ -165,6 +165,9 @@ pub trait Exchange<A: App>: Send {
     /// Has the connection been taken over?
     fn is_taken_over(&self) -> bool;
 
+    /// Has somebody else answered meanwhile, because the call took too long?
+    fn is_given_up(&self) -> bool;
+
     /// Has the head of the answer been sent or queued?
     fn has_responded(&self) -> bool;
 

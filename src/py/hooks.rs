@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyCFunction, PyDict, PyTuple};
 
 use super::loader::{self, Loaded, Wanted};
 use super::settings_file::{self, Objects};
-use super::{interpreter, traceback};
+use super::{interpreter, own_answers, traceback};
 use crate::config::Effective;
 
 /// Settings as an object that hooks see.
@@ -220,6 +220,17 @@ pub fn post_worker_init(application: &Loaded) -> Result<(), String> {
     Python::attach(|py| call(py, "post_worker_init", (application.0.bind(py),)).map(drop))
 }
 
+/// After how many requests the worker leaves, jitter and what hooks have made of it included; 0: never.
+pub fn max_requests() -> u64 {
+    let limit = Python::attach(|py| {
+        call(py, "max_requests", ())?.extract().map_err(|error: PyErr| traceback::text(py, &error))
+    });
+    limit.unwrap_or_else(|text| {
+        log::error!("worker.max_requests is no number\n{text}");
+        0
+    })
+}
+
 /// Watches the files of the application. Source: Gunicorn setting `reload`.
 pub fn watch_files() -> Result<(), String> {
     call0("watch_files")
@@ -227,6 +238,7 @@ pub fn watch_files() -> Result<(), String> {
 
 /// The worker is about to leave.
 pub fn worker_exit() {
+    Python::attach(own_answers::write);
     if let Err(text) = call0("worker_exit") {
         log::warn!("Exception during worker exit:\n{text}");
     }

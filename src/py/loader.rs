@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::{PyAttributeError, PyImportError, PySyntaxError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyAttributeError, PyImportError, PySyntaxError, PySystemExit, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -12,6 +12,9 @@ use super::traceback;
 
 /// The attribute where none is named.
 const DEFAULT_ATTRIBUTE: &str = "application";
+
+/// Source: `gunicorn.arbiter.Arbiter.APP_LOAD_ERROR`.
+const APP_LOAD_ERROR: i32 = 4;
 
 /// An application, found and callable.
 #[derive(Debug)]
@@ -72,6 +75,9 @@ pub fn load(wanted: &Wanted) -> Result<Loaded, LoadError> {
         Ok(callable) => Ok(Loaded(callable.unbind())),
         Err(Missing::App(text)) => Err(LoadError::NotFound(text)),
         Err(Missing::Raised(_)) if super::signals::is_leaving() => Err(LoadError::Interrupted),
+        Err(Missing::Raised(error)) if says_not_loaded(py, &error) => {
+            Err(LoadError::NotFound(traceback::text(py, &error)))
+        }
         Err(Missing::Raised(error)) => Err(LoadError::Raised(traceback::text(py, &error))),
     })
 }
@@ -82,6 +88,12 @@ pub fn failing(text: &str) -> Result<Loaded, String> {
         let made = py.import("gunicorn.util").and_then(|util| util.getattr("make_fail_app")?.call1((text,)));
         made.map(|made| Loaded(made.unbind())).map_err(|error| traceback::text(py, &error))
     })
+}
+
+/// `sys.exit(Arbiter.APP_LOAD_ERROR)`, with which an application says that it need not be tried again.
+fn says_not_loaded(py: Python<'_>, error: &PyErr) -> bool {
+    let code = error.is_instance_of::<PySystemExit>(py).then(|| error.value(py).getattr("code"));
+    code.is_some_and(|code| code.and_then(|code| code.extract::<i32>()).is_ok_and(|code| code == APP_LOAD_ERROR))
 }
 
 enum Missing {

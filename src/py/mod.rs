@@ -8,6 +8,7 @@ pub mod hooks;
 pub mod interpreter;
 mod interruptions;
 pub mod loader;
+pub mod own_answers;
 pub mod package;
 pub mod parting;
 pub mod preload;

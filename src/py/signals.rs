@@ -350,9 +350,14 @@ fn post(notice: Notice) {
     }
     POSTED.fetch_or(Notices::bit(notice), Relaxed);
     // Whoever stands in for this thread polls, and C's handler has rung before there was anything to take.
-    if !stage_is(Stage::Serving)
-        && let Some(bell) = BELL.get()
-    {
+    if !stage_is(Stage::Serving) {
+        ring();
+    }
+}
+
+/// Has whoever waits for signals look, though there was none. On any thread, attached or not.
+pub(super) fn ring() {
+    if let Some(bell) = BELL.get() {
         sys::write_byte(bell.as_fd());
     }
 }

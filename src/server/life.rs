@@ -14,7 +14,7 @@ use crate::py::hooks::{self, Settings, Snapshot};
 use crate::py::loader::{self, LoadError, Loaded};
 use crate::py::signals::{self, Stage};
 use crate::py::wsgi::{Around, Server, Wsgi};
-use crate::py::{environment, interpreter, parting};
+use crate::py::{environment, interpreter, own_answers, parting};
 use crate::sys;
 use crate::worker::{self, Setup};
 
@@ -167,6 +167,7 @@ fn boot(born: Born, hooked: Hooked, preloaded: Option<Preloaded>) -> Result<Setu
         }
         Some(_) | None => None,
     };
+    let note_answer = logs_access.then_some(own_answers::note as fn(&dyn access::Entry));
     let (name, software) = hooks::server_names();
     if let Some(name) = name.filter(|name| name != http::SERVER) {
         http::name_server(name);
@@ -180,11 +181,9 @@ fn boot(born: Born, hooked: Hooked, preloaded: Option<Preloaded>) -> Result<Setu
     };
     let app = Wsgi::new(application, &server, wake, variables, around).map_err(broken)?;
     signals::enter(Stage::Serving);
-    let max_requests = match config.max_requests {
-        0 => 0,
-        limit => limit + sys::random_up_to(config.max_requests_jitter),
-    };
-    Ok(Setup { app: Arc::new(app), config, listeners, ipc, line, siblings, access, max_requests })
+    // Hooks may change the limit. With Python code around requests it may change at any time, so it is counted there.
+    let max_requests = if around.is_some() { 0 } else { hooks::max_requests() };
+    Ok(Setup { app: Arc::new(app), config, listeners, ipc, line, siblings, access, note_answer, max_requests })
 }
 
 /// Has the application changed Python's loggers, with a filter, say? Then the error log takes its way through Python from

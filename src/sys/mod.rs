@@ -37,7 +37,7 @@ pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
 pub use private::{Private, surrender_private};
 pub use process::{
     Death, adopt_orphans, await_parent, end_with_parent, execute, exists, exit_now, fork, fork_detached, kill, parent,
-    random_up_to, reap, started_at,
+    reap, started_at,
 };
 pub use processors::processors;
 pub use rights::{

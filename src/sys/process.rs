@@ -179,15 +179,6 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// A number from 0 to `most`, not the same in two workers. Not for secrets.
-pub fn random_up_to(most: u64) -> u64 {
-    let mut bytes = [0; 8];
-    // SAFETY: writes at most 8 bytes into `bytes`.
-    let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
-    let random = if filled == 8 { u64::from_ne_bytes(bytes) } else { u64::from(std::process::id()) };
-    most.checked_add(1).map_or(random, |count| random % count)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::disallowed_methods)]

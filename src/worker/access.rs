@@ -96,6 +96,10 @@ impl<A: App> Entry for Ended<'_, A> {
         self.head.field(name)
     }
 
+    fn request_fields(&self) -> Vec<(&[u8], &[u8])> {
+        self.head.raw_fields().collect()
+    }
+
     fn response_field(&self, name: &str) -> Option<&[u8]> {
         http::find_field(&self.connection.exchange.fields, name)
     }

@@ -51,7 +51,7 @@ use crate::app::App;
 use crate::config::{self, Config};
 use crate::http::{HeaderMap, Limits, Policy};
 use crate::ipc::{Activity, Siblings, WorkerEnd, WorkerLine};
-use crate::logging::access::AccessLog;
+use crate::logging::access::{AccessLog, Entry};
 use crate::net::Listener;
 use crate::sys::{self, Epoch, Monotonic};
 
@@ -71,6 +71,9 @@ pub struct Setup<A> {
     pub siblings: Option<Siblings>,
     /// Where exchanges are logged; `None` is off.
     pub access: Option<AccessLog>,
+    /// Who hears of answers that the server gave without the application, where the application's side writes the access
+    /// log.
+    pub note_answer: Option<fn(&dyn Entry)>,
     /// After how many requests the worker asks to be replaced; 0 is never. Jitter is already in it.
     pub max_requests: u64,
 }

@@ -251,12 +251,16 @@ impl<A: App> Reactor<A> {
 
     #[allow(clippy::disallowed_methods)] // The wall clock of a log line.
     fn log_given_up(&mut self, call: &InProgress, status: u16, body_len: usize, moment: Monotonic) {
-        let Some(log) = &mut self.access else { return };
         let remote = call.peer.map(|peer| peer.to_string()).unwrap_or_default();
         let duration = moment.saturating_since(call.started);
         let (method, target) = call.line.split_once(' ').unwrap_or((&call.line, ""));
         let entry = GivenUp { remote, method, target, status, body_len: body_len as u64, duration };
-        log.record(&entry, SystemTime::now());
+        if let Some(log) = &mut self.access {
+            log.record(&entry, SystemTime::now());
+        }
+        if let Some(note) = self.note_answer {
+            note(&entry);
+        }
     }
 }
 

@@ -30,7 +30,7 @@ use super::{Ended, Setup, Shared};
 use crate::app::App;
 use crate::config::Config;
 use crate::ipc::{Activity, FromWorker, Siblings, WorkerEnd, WorkerLine};
-use crate::logging::access::AccessLog;
+use crate::logging::access::{AccessLog, Entry};
 use crate::sys::{self, Epoch, Monotonic, Private};
 
 /// Events taken per poll. Batches of several hundred spread the cost of the call; more only delays the first.
@@ -70,6 +70,7 @@ pub(super) struct Reactor<A: App> {
     pub(super) private: Vec<Private>,
     pub(super) line: WorkerLine,
     pub(super) access: Option<AccessLog>,
+    pub(super) note_answer: Option<fn(&dyn Entry)>,
     pub(super) max_requests: u64,
     /// Exchanges that have ended, and how long the application has run for them.
     pub(super) served: u64,
@@ -177,6 +178,7 @@ impl<A: App> Reactor<A> {
             private,
             line: setup.line,
             access: setup.access,
+            note_answer: setup.note_answer,
             max_requests: setup.max_requests,
             served: 0,
             drain: None,

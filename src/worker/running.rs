@@ -238,6 +238,10 @@ impl<A: App> app::Exchange<A> for Running<'_, A> {
         self.connection.exchange.is_taken_over
     }
 
+    fn is_given_up(&self) -> bool {
+        self.post.place.in_progress().is_some_and(|call| call.is_abandoned)
+    }
+
     fn has_responded(&self) -> bool {
         self.stage != Stage::Unanswered
     }

@@ -414,10 +414,19 @@ impl<A: App> Reactor<A> {
 
     #[allow(clippy::disallowed_methods)] // The wall clock of a log line.
     pub(super) fn log_access(&mut self, connection: &Connection<A>) {
-        let Some(log) = &mut self.access else { return };
+        // Of what the application was called for, its side has written the line itself.
+        let note = self.note_answer.filter(|_| connection.exchange.started.is_none());
+        if self.access.is_none() && note.is_none() {
+            return;
+        }
         let remote = self.remote.of(connection.client_address());
         let ended = access::Ended::new(connection, remote, self.shared.app.logged_variables());
-        log.record(&ended, SystemTime::now());
+        if let Some(log) = &mut self.access {
+            log.record(&ended, SystemTime::now());
+        }
+        if let Some(note) = note {
+            note(&ended);
+        }
     }
 
     fn reclaim_buffers(&mut self, connection: &mut Connection<A>) {

@@ -33,6 +33,10 @@ pub trait Entry {
     }
     /// Value of a request field; `name` is lower-case, of several the last one counts.
     fn request_field(&self, name: &str) -> Option<&[u8]>;
+    /// All request fields, in wire order, as far as they are known.
+    fn request_fields(&self) -> Vec<(&[u8], &[u8])> {
+        Vec::new()
+    }
     /// Value of an answer's field; `name` is lower-case, of several the last one counts.
     fn response_field(&self, name: &str) -> Option<&[u8]>;
     /// Value of an environ variable; one of [`Format::variables`](super::Format::variables), as the operator wrote it,

@@ -57,7 +57,7 @@ fn pair(line: &[u8]) -> Option<(String, String)> {
 }
 
 /// Python's native strings are Latin-1. Source: PEP 3333.
-fn latin1(bytes: &[u8]) -> String {
+pub(in crate::py) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
@@ -90,9 +90,11 @@ pub(super) fn call(
     let seconds = begun.elapsed().as_secs_f64();
     let status = request.status.as_ref().map(|status| PyString::new(py, status));
     let outcome = (status, request.headers, sent, has_begun, failed);
+    // The client has had its 504, and the log its line.
+    let logs = around.logs_access && !exchange.is_given_up();
     let ended = life(py).and_then(|life| {
         let end = life.getattr("end_request")?;
-        end.call1((request.req, request.resp, request.environ, outcome, seconds, around.logs_access))
+        end.call1((request.req, request.resp, request.environ, outcome, seconds, logs))
     });
     if let Err(error) = ended {
         log::error!("Exception after a request\n{}", crate::py::traceback::text(py, &error));
@@ -221,6 +223,10 @@ impl Exchange<Wsgi> for Counted<'_> {
 
     fn is_taken_over(&self) -> bool {
         self.inner.is_taken_over()
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.inner.is_given_up()
     }
 
     fn has_responded(&self) -> bool {

@@ -34,10 +34,12 @@ pub use self::bytes::{Buffer, Piece};
 use self::environ::Template;
 use self::fields::FieldCache;
 pub use self::hooked::Around;
+pub(super) use self::hooked::latin1;
 pub(super) use self::refused::ClientDisconnected;
 use self::start_response::Responder;
 use super::interpreter;
 use super::loader::Loaded;
+use super::own_answers;
 use super::parting;
 use super::signals::{self, Stage, Wake};
 use super::stacks::Stacks;
@@ -255,6 +257,7 @@ impl Caller<Wsgi> for Attached<'_, '_> {
             // The main thread only waits for signals here, so it looks seldom.
             self.wsgi.wake.renew(self.py);
         }
+        own_answers::write(self.py);
         self.wsgi.wake.notices(self.py)
     }
 }

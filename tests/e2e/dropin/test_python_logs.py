@@ -206,3 +206,69 @@ def test_a_changed_file_replaces_the_workers(serve: Callable[..., Server], stage
         path.write_text(text.replace("{}", "mended"))
         os.utime(path, (later + 10, later + 10))
         wait_for(lambda: answers("mended"), "the mended application")
+
+
+SLEEPS = """
+import time
+def application(environ, start_response):
+    try:
+        if environ["PATH_INFO"] == "/sleep":
+            time.sleep(60)
+    except BaseException:
+        pass
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_answers_that_the_server_gives_by_itself_are_in_pythons_access_log(
+    serve: Callable[..., Server], stage, threads: str
+) -> None:
+    stage.write("sleeps.py", SLEEPS)
+    settings = (
+        "import gunicorn.glogging\n"
+        "class Mine(gunicorn.glogging.Logger):\n    def now(self):\n        return 'mine'\n"
+        "logger_class = Mine\n"
+        "access_log_format = '%(h)s %(t)s %(r)s %(s)s %({x-mark}i)s %(U)s'\n"
+    )
+    options = ("--access-logfile", "-", "--threads", threads, "--limit-request-body", "5", "--request-timeout", "1")
+    with serve("sleeps", *options, settings=settings) as server:
+        assert server.request("POST", "/big?a", {"X-Mark": "here"}, b"too large").status == 413
+        wait_for(lambda: "127.0.0.1 mine POST /big?a HTTP/1.1 413 here /big\n" in server.out, "the line of a refusal")
+        assert server.get("/").text == "ok"
+        assert server.get("/sleep").status == 504
+        wait_for(lambda: "mine GET /sleep HTTP/1.1 504 - /sleep\n" in server.out, "the line of what was given up")
+    assert [line.split()[-3] for line in server.out.splitlines()] == ["413", "200", "504"]
+
+
+def test_statsd_counts_by_level(serve: Callable[..., Server], udp: tuple[Datagrams, int]) -> None:
+    seen, port = udp
+    settings = (
+        "def post_request(worker, req, environ, resp):\n"
+        "    worker.log.critical('bad')\n    worker.log.warning('hm')\n"
+        "    try:\n        1 / 0\n    except ZeroDivisionError:\n        worker.log.exception('worse')\n"
+    )
+    with serve("visited", "--statsd-host", f"127.0.0.1:{port}", settings=settings, env=APPS) as server:
+        server.get("/")
+        seen.wait("gunicorn.log.critical:1|c|@1.0")
+        seen.wait("gunicorn.log.warning:1|c|@1.0")
+        seen.wait("gunicorn.log.exception:1|c|@1.0")
+        server.wait_log("ZeroDivisionError")
+
+
+def test_an_application_that_changes_the_error_log_gets_the_servers_lines(serve: Callable[..., Server], stage) -> None:
+    text = (
+        "import logging\nfrom visited import application\n"
+        "handler = logging.FileHandler('mine.log')\n"
+        "handler.setFormatter(logging.Formatter('mine %(levelname)s %(message)s'))\n"
+        "logging.getLogger('gunicorn.error').addHandler(handler)\n"
+    )
+    stage.write("handlers.py", text)
+    with serve("handlers", env=APPS) as server:
+        assert server.get("/boom").status == 500
+        server.wait_log("the error log goes through Python")
+        path = server.folder / "mine.log"
+        wait_for(lambda: "mine ERROR Error handling request" in path.read_text(), "the error in the application's file")
+    assert "mine INFO Worker exiting" in path.read_text()
+    assert server.log.count("Error handling request") == 1

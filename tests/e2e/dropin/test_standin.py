@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import sys
+import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,12 +166,40 @@ def console_script() -> str:
     return str(Path(sys.executable).with_name("indrik"))
 
 
-def test_a_script_called_gunicorn_is_one_link_away(serve: Callable[..., Server], tmp_path: Path) -> None:
-    link = tmp_path / "gunicorn"
-    link.symlink_to(console_script())
-    for program in ([str(link)], [sys.executable, str(link)]):
-        with serve("hello", program=program) as server:
+@pytest.fixture
+def environment_of_its_own(tmp_path: Path) -> Path:
+    """The scripts of a virtual environment that has nothing but indrik, and no copy of that."""
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    home = Path(importlib.util.find_spec("indrik").origin).parents[1]
+    site = next((tmp_path / "venv" / "lib").glob("python*")) / "site-packages"
+    (site / "indrik").symlink_to(home / "indrik")
+    return tmp_path / "venv" / "bin"
+
+
+def test_a_script_called_gunicorn_is_one_line_away(
+    serve: Callable[..., Server], run: Callable[..., Ran], environment_of_its_own: Path
+) -> None:
+    scripts = environment_of_its_own
+    python = str(scripts / "python")
+    for _ in range(2):
+        assert run(program=[python, "-m", "indrik.alias"]).expect(0).out == f"{scripts}/gunicorn starts indrik\n"
+    # Found on PATH, as a script of that interpreter, and by a tool that looks for it.
+    for program in (["gunicorn"], [python, str(scripts / "gunicorn")]):
+        env = {"PATH": f"{scripts}:{os.environ['PATH']}"}
+        with serve("hello", program=["/usr/bin/env", *program], env=env) as server:
             assert server.get("/").text == "hello"
+            assert "Starting indrik" in server.log
+    run("--remove", program=[python, "-m", "indrik.alias"]).expect(0)
+    assert not (scripts / "gunicorn").exists()
+
+
+def test_the_alias_does_not_replace_gunicorn(run: Callable[..., Ran], environment_of_its_own: Path) -> None:
+    theirs = environment_of_its_own / "gunicorn"
+    theirs.write_text("from gunicorn.app.wsgiapp import run\n")
+    for words in ([], ["--remove"]):
+        ran = run(*words, program=[str(environment_of_its_own / "python"), "-m", "indrik.alias"])
+        ran.expect(1, f"{theirs} is another program", "pip uninstall gunicorn")
+    assert theirs.read_text().startswith("from gunicorn")
 
 
 def test_a_wrapper_with_a_sitecustomize_works(serve: Callable[..., Server], tmp_path: Path) -> None:
@@ -223,13 +251,25 @@ def paths(**env: str) -> dict[str, str]:
     return {"PYTHONPATH": str(Path(__file__).parent / "apps"), **env}
 
 
-@pytest.mark.parametrize("tool", ["poetry", "uv"])
-def test_runners_of_projects_work(serve: Callable[..., Server], tool: str) -> None:
-    found = shutil.which(tool, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if not found:
-        pytest.skip(f"{tool} is not installed; it only sets PATH and executes, as uv does")
-    words = [found, "run", "--no-project", "--python", sys.executable] if tool == "uv" else [found, "run"]
-    with serve("visited", program=[*words, console_script()], env=paths()) as server:
+PROJECT = """
+[project]
+name = "shop"
+version = "1"
+requires-python = ">=3.10"
+
+[tool.poetry]
+package-mode = false
+"""
+
+
+@pytest.mark.parametrize(("tool", "options"), [("poetry", []), ("uv", ["--active", "--no-sync"])])
+def test_runners_of_projects_work(serve: Callable[..., Server], stage: Stage, tool: str, options: list[str]) -> None:
+    stage.write("pyproject.toml", PROJECT)
+    scripts = Path(sys.executable).parent
+    words = [str(scripts / tool), "run", *options, "indrik"]
+    # As a shell has it where the environment of the project is active.
+    env = paths(VIRTUAL_ENV=str(scripts.parent), PATH=f"{scripts}:{os.environ['PATH']}")
+    with serve("visited", program=words, env=env) as server:
         assert server.get("/").text == "hello"
 
 
@@ -319,3 +359,45 @@ def test_a_module_may_have_the_name_of_a_verb(serve: Callable[..., Server], stag
     env = paths(INDRIK_CMD_ARGS="--bind 127.0.0.1:0")
     with serve(None, "--", "check", bind=None, env=env) as server:
         assert server.get("/").text == "hello"
+
+
+PASTE_LOGGERS = """
+[loggers]
+keys = root, errors
+
+[handlers]
+keys = file
+
+[formatters]
+keys = plain
+
+[logger_root]
+level = INFO
+handlers = file
+
+[logger_errors]
+level = INFO
+handlers = file
+qualname = gunicorn.error
+propagate = 0
+
+[handler_file]
+class = FileHandler
+args = ("%(here)s/pasted.log",)
+formatter = plain
+
+[formatter_plain]
+format = pasted %(levelname)s %(message)s
+"""
+
+
+def test_a_pastedeploy_file_configures_logging(serve: Callable[..., Server], stage: Stage) -> None:
+    stage.write("shop.ini", PASTE + PASTE_LOGGERS)
+    stage.write("pasted.py", "from visited import application\ndef make(conf, greeting):\n    return application\n")
+    with serve(None, "--paste", "shop.ini", env=paths(), log="pasted.log") as server:
+        assert server.get("/log").text == "logged"
+        assert server.get("/boom").status == 500
+        log = server.log
+        assert "pasted INFO Booting worker" in log
+        assert "pasted WARNING a warning of the application" in log
+        assert "pasted ERROR Error handling request GET /boom" in log

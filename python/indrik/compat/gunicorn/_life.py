@@ -71,6 +71,7 @@ def adopt(cfg):
     server = life.server
     before = server.log.cfg
     life.app.cfg = server.cfg = cfg
+    server.timeout = cfg.timeout
     life.app.callable = None
     try:
         known = type(server.log)
@@ -201,7 +202,7 @@ def pre_fork(cfg, number):
 def new_worker(cfg, number, age, master):
     kind = ThreadWorker if cfg.worker_class_str == "gthread" else SyncWorker
     server = life.server
-    worker = kind(age, master, server.LISTENERS, life.app, cfg.timeout / 2, cfg, server.log)
+    worker = kind(age, master, server.LISTENERS, life.app, server.timeout / 2, cfg, server.log)
     worker.id = number
     return worker
 
@@ -209,7 +210,8 @@ def new_worker(cfg, number, age, master):
 def order(cfg, number):
     """As ``pre_fork``, for a worker that a mold will fork.
 
-    Returns what the worker must know, pickled: its number, its age, and what the hook has made of its object; and the hook's traceback.
+    Returns what the worker must know, pickled: its age, and what the hook has made of its object.
+    Second, the traceback of the hook, if it raised.
     """
     server = life.server
     server.worker_age += 1
@@ -324,6 +326,12 @@ def post_worker_init(application):
     worker.booted = True
 
 
+def max_requests():
+    """The limit at which the worker leaves, 0 for none."""
+    limit = life.worker.max_requests
+    return 0 if limit >= sys.maxsize else max(limit, 1)
+
+
 def worker_int():
     worker = life.worker
     worker._alive = False
@@ -405,6 +413,34 @@ def log_access(req, resp, environ, failed, duration):
         log.access(resp, req, environ, duration)
     except Exception:
         log.exception("Exception in the logger class")
+
+
+def log_own_answer(line, path, headers, remote, status, sent, seconds):
+    """The access line of an answer that the server gave without the application. ``line``: method, target, protocol."""
+    from http import HTTPStatus
+
+    method, uri, protocol = line
+    worker = life.worker
+    version = tuple(int(digit) for digit in protocol.removeprefix("HTTP/").split("."))
+    req = Request(method, uri, version, headers, "http", 0, None, None, None, worker.cfg)
+    resp = Response(req, cfg=worker.cfg)
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "Client Closed Request"
+    resp._note(f"{status} {phrase}", [], sent, True)
+    environ = {
+        "REQUEST_METHOD": method,
+        "RAW_URI": uri,
+        "PATH_INFO": path,
+        "QUERY_STRING": req.query,
+        "SERVER_PROTOCOL": protocol,
+        "REMOTE_ADDR": remote,
+    }
+    for name, value in headers:
+        name = name.replace("-", "_")
+        environ[name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"] = value
+    worker.log.access(resp, req, environ, timedelta(seconds=seconds))
 
 
 # The logs.

@@ -21,6 +21,7 @@ class Arbiter:
         self.app = app
         self.cfg = app.cfg
         self.log = None
+        self.timeout = self.cfg.timeout
         self.pid = None
         self.pidfile = None
         self.systemd = False
@@ -37,10 +38,6 @@ class Arbiter:
     @property
     def address(self):
         return self.cfg.address
-
-    @property
-    def timeout(self):
-        return self.cfg.timeout
 
     @property
     def proc_name(self):

@@ -42,7 +42,6 @@ class Worker:
         self.max_requests = sys.maxsize
         if cfg.max_requests > 0:
             self.max_requests = cfg.max_requests + randint(0, cfg.max_requests_jitter)
-        self._own_limit = self.max_requests
         self.log = log
         self.tmp = WorkerTmp()
         self.wsgi = None
@@ -68,9 +67,9 @@ class Worker:
         self.tmp.notify()
 
     def _count(self):
-        """A request has begun. The server itself counts up to the setting; here counts what a hook has made of it."""
+        """A request has begun, with hooks around it, which may change the limit at any time."""
         self.nr += 1
-        if self.max_requests != self._own_limit and self.nr >= self.max_requests and self._alive:
+        if self.nr >= self.max_requests and self._alive:
             self.log.info("Autorestarting worker after current request.")
             self.alive = False
 

@@ -1,0 +1,8 @@
+# ends: 3
+import sys
+
+bind = "127.0.0.1:0"
+
+
+def post_worker_init(worker):
+    raise RuntimeError("not today")
