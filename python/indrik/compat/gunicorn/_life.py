@@ -208,7 +208,8 @@ def new_worker(cfg, age, master):
 def order(cfg, number):
     """As ``pre_fork``, for a worker that a mold will fork.
 
-    Returns what the worker must know, pickled: its age, and what the hook has made of its object; and the hook's traceback.
+    Returns what the worker must know, pickled: its age, and what the hook has made of its object; and the hook's
+    traceback.
     """
     server = life.server
     server.worker_age += 1
