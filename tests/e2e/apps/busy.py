@@ -3,8 +3,8 @@
 `/hold?NAME` makes the file `NAME.entered` and sleeps until there is a file `NAME.open`; `/sleep?SECONDS`,
 `/compute?SECONDS`, `/regex` and `/deaf` keep the thread each in its way, `/occupy` the interpreter; `/begun?NAME`
 answers its first bytes and then holds; `/tidy?NAME` holds and takes its time to clean up; `/react?SECONDS` computes
-and answers how it was interrupted. `/upload` answers the length of the body, `/large?BYTES` that many bytes, `/pid` the pid;
-all else pid, thread and number of calls.
+and answers how it was interrupted. `/upload` answers the length of the body, `/large?BYTES` that many bytes, `/pid` the
+pid; all else pid, thread and number of calls.
 """
 
 import collections

@@ -19,4 +19,4 @@ def _with_name(name, server):
 
 when_ready = Ready()
 on_exit = functools.partial(_with_name, "exit")
-on_starting = lambda server: _note("starting")
+globals()["on_starting"] = lambda server: _note("starting")

@@ -1,5 +1,3 @@
-import os
-
 settings = {"bind": "127.0.0.1:0", "workers": "2", "keepalive": 5, "proc_name": "shop"}
 locals().update(settings)
 # get: /os?ONE /os?TWO /environ /cwd

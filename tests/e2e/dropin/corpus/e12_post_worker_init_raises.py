@@ -1,6 +1,4 @@
 # ends: 3
-import sys
-
 bind = "127.0.0.1:0"
 
 

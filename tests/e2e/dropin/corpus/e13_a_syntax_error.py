@@ -1,4 +1,3 @@
 # ends: 1
 bind = "127.0.0.1:0"
-if True
-    workers = 2
+exec("if True\n    workers = 2\n")

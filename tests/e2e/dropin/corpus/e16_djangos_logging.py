@@ -1,6 +1,4 @@
 # get: / /loggers /log
-import logging.config
-
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
