@@ -49,6 +49,7 @@ def test_workers_of_a_mold_are_replaced_whatever_ends_them(serve, stage):
     with serve("mine", "--preload", "--workers", "2") as server:
         first = workers_of(server, 2)
         mold = mold_of(server)
+        assert server.get("/").text == "hello"
         for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV):
             victim = min(workers_of(server, 2))
             server.signal(number, victim)

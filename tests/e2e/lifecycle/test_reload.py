@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -96,18 +95,22 @@ def booting(server, old):
     return new if len(new) == 1 and server.log_has(f"Booting worker with pid: {next(iter(new))}") else None
 
 
-def test_no_more_than_the_surge_live_besides_the_workers_that_are_wanted(serve, stage):
-    stage.write("mine.py", "import time\ntime.sleep(0.2)\n" + PID_APP)
-    with serve("mine", "--workers", "4", "--reload-surge", "2", settings="") as server:
-        old = server.booted(4)
+def test_no_more_than_the_surge_boot_at_once(serve, stage):
+    stage.write("mine.py", PID_APP)
+    with serve("mine", "--workers", "6", "--reload-surge", "2") as server:
+        old = server.booted(6)
+        note = "import os, time\ndef note(text):\n    with open('boots.log', 'a') as log: log.write(text + '\\n')\n"
+        slow = note + "note('begin')\ntime.sleep(0.3)\nnote('end')\n" + PID_APP
+        (server.folder / "mine.py").write_text(slow)
         server.signal(signal.SIGHUP)
-        most = 0
-        end = time.monotonic() + 30
-        while server.children() & old or len(server.children()) != 4:
-            most = max(most, len(server.children()))
-            assert time.monotonic() < end
-        # One more may be the child that tries the settings.
-        assert 5 <= most <= 7
+        server.workers(6, without=old)
+        booting, most = 0, 0
+        lines = (server.folder / "boots.log").read_text().split()
+        assert lines[:2] == ["begin", "end"], "the first is tried alone"
+        for line in lines:
+            booting += 1 if line == "begin" else -1
+            most = max(most, booting)
+        assert (len(lines), most) == (12, 2)
 
 
 def test_a_boot_that_hangs_ends_the_reload_at_the_boot_timeout(serve, stage):
