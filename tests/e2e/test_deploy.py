@@ -31,7 +31,8 @@ def unit(name):
 def test_the_units_start_reload_and_stop_the_bookshop(stage, shop_data, short_folder):
     service, path = unit("indrik.service")["Service"], str(short_folder / "indrik.sock")
     program, *words = shlex.split(service["ExecStart"])
-    assert program.endswith("/bin/indrik") and words[0] == "bookshop.wsgi"
+    assert program.endswith("/bin/python") and words[:3] == ["-m", "indrik", "bookshop.wsgi"]
+    words = words[2:]
     assert dict([service["Environment"].split("=", 1)]).keys() == {"BOOKSHOP_DATA"}
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
     listener = socket.socket(socket.AF_UNIX)

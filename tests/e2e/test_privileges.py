@@ -123,6 +123,17 @@ def test_initgroups_gives_all_groups_of_the_user(serve_openly):
 
 
 @as_root
+def test_a_preloaded_application_is_imported_as_root_and_served_by_the_user(serve_openly):
+    settings = SETTINGS + "import os\nos.environ['SEEN_BY_POST_FORK'] = 'not yet'\n"
+    with serve_openly("--user", "nobody", "--group", "nogroup", "--preload", settings=settings) as server:
+        both = seen(server)
+        assert both["import"]["users"] == [0] * 3
+        assert both["request"]["users"] == [NOBODY.pw_uid] * 3
+        assert both["request"]["all"] == [NOBODY.pw_gid]
+        assert both["request"]["deadly"] == signal.SIGTERM
+
+
+@as_root
 def test_a_worker_of_another_user_still_follows_its_master(serve_openly):
     with serve_openly("--user", "nobody", "--group", "nogroup") as server:
         assert seen(server)["request"]["deadly"] == signal.SIGTERM, "setuid has made the kernel forget"

@@ -45,6 +45,12 @@ def test_workers_are_numbered_and_a_number_that_is_free_is_given_again(serve):
         assert notes(server).count(f"post_fork {gone[0]} {gone[0]}") == 2
 
 
+def test_workers_of_a_mold_are_numbered_too(serve):
+    with serve("process", "--workers", "2", "--preload", settings=HOOKS) as server:
+        want = {"pre_fork 0", "pre_fork 1", "post_fork 0 0", "post_fork 1 1"}
+        wait_for(lambda: want <= set(notes(server)), "both workers' hooks")
+
+
 def test_a_number_is_in_the_environment_of_the_application(serve):
     with serve("process") as server:
         assert server.get("/").json()["environment"]["INDRIK_WORKER_ID"] == "0"
