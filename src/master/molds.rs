@@ -176,7 +176,8 @@ impl<'a> Master<'a> {
 
     /// Ends the molds of which no worker will be wanted; one that was told to fork is left until it has answered. They are
     /// reaped like any child.
-    pub(super) fn end_molds(&mut self, is_wanted: impl Fn(Generation) -> bool) {
+    pub(super) fn end_molds(&mut self) {
+        let is_wanted = |generation| self.supervisor.spawns(generation);
         let generations: Vec<Generation> =
             self.molds.by_generation.keys().copied().filter(|&one| !is_wanted(one)).collect();
         for generation in generations {

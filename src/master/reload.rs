@@ -99,7 +99,6 @@ impl Master<'_> {
         }
         // Sockets that no load names any more close here; old workers hold their own copies until they have drained.
         self.loads.retain(|generation, _| *generation == current);
-        self.end_molds(|generation| generation == current);
     }
 
     /// Where the pid file belongs: a second master's lies beside the first one's.

@@ -157,11 +157,9 @@ impl<'a> Master<'a> {
                 }
             }
             self.settle_reload();
-            if self.supervisor.has_finished_spawning() {
-                self.end_molds(|_| false);
-                if !self.facts.is_empty() {
-                    continue;
-                }
+            self.end_molds();
+            if !self.facts.is_empty() {
+                continue;
             }
             let now = Instant::now();
             self.tell_service();

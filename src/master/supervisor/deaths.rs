@@ -39,12 +39,12 @@ impl Supervisor {
     pub(super) fn leave_empty(&mut self, berth: Berth, reason: &str, now: Instant) {
         self.spawning.retain(|(other, _)| other.id != berth.id);
         let failed = format!("Cannot start a worker for seat {}: {reason}", berth.seat.0);
-        let is_wanted = self.stage == Stage::Serve && self.is_spawned(berth.generation);
+        let is_wanted = self.stage == Stage::Serve && self.spawns(berth.generation);
         if is_wanted && self.seat_mut(berth.seat).open {
             let pause = self.seat_mut(berth.seat).fail(FORK_PAUSE, now);
             self.log(Level::Error, format!("{failed}; next try in {} s.", pause.as_secs()));
         } else {
-            self.log(Level::Error, format!("{failed}."));
+            self.log(Level::Info, format!("{failed}."));
         }
     }
 
@@ -52,7 +52,7 @@ impl Supervisor {
     pub(super) fn lose_mold(&mut self, generation: Generation, reason: &str, now: Instant) {
         let lost: Vec<Berth> = self.ordered().filter(|berth| berth.generation == generation).copied().collect();
         self.spawning.retain(|(berth, _)| berth.generation != generation);
-        if self.stage != Stage::Serve || !self.is_spawned(generation) {
+        if self.stage != Stage::Serve || !self.spawns(generation) {
             return;
         }
         if !self.ever_booted {
@@ -129,7 +129,7 @@ impl Supervisor {
         let is_successor = |one: &Process| one.berth.seat == berth.seat && one.birth > birth && one.state.stays();
         let is_replaced =
             self.processes.values().any(is_successor) || self.ordered().any(|other| other.seat == berth.seat);
-        if !seat.open || is_replaced || !self.is_spawned(berth.generation) {
+        if !seat.open || is_replaced || !self.spawns(berth.generation) {
             return;
         }
         if has_settled {

@@ -176,9 +176,11 @@ impl Supervisor {
         self.spawning.iter().map(|(berth, _)| berth)
     }
 
-    /// Whether no worker will be spawned any more.
-    pub fn has_finished_spawning(&self) -> bool {
-        matches!(self.stage, Stage::Stop { .. } | Stage::Over)
+    /// Whether workers of that generation are spawned from now on: of the one that serves while the next is tried, too.
+    pub fn spawns(&self, generation: Generation) -> bool {
+        let is_stopping = matches!(self.stage, Stage::Stop { .. } | Stage::Over);
+        let is_kept = self.fallback.as_ref().is_some_and(|one| one.generation == generation);
+        !is_stopping && (generation == self.generation || is_kept)
     }
 
     /// Whether another master serves at the same sockets: one that USR2 made, or that made this one.

@@ -135,7 +135,7 @@ impl Supervisor {
     fn quit_unwanted_boots(&mut self, now: Instant) {
         let unwanted = |process: &Process| {
             let open = self.seats[usize::from(process.berth.seat.0)].open;
-            process.state == State::Boot && !(open && self.is_spawned(process.berth.generation))
+            process.state == State::Boot && !(open && self.spawns(process.berth.generation))
         };
         for pid in self.pids_that(unwanted) {
             self.recall(pid, Word::Drain, now);
@@ -165,11 +165,6 @@ impl Supervisor {
         for pid in surplus.into_iter().take(serving.saturating_sub(floor)) {
             self.drain(pid, now);
         }
-    }
-
-    /// Whether workers of that generation are spawned: of the one that serves while the next is tried, too.
-    pub(super) fn is_spawned(&self, generation: Generation) -> bool {
-        generation == self.generation || self.fallback.as_ref().is_some_and(|one| one.generation == generation)
     }
 
     /// Spawns into the open seats that lack a worker or a successor, as far as there are ids.

@@ -174,14 +174,15 @@ def test_a_mold_that_still_loads_does_not_hold_up_a_stop(serve, stage, number):
         server.expect_nobody_left()
 
 
-def test_a_second_hup_while_a_mold_loads_supersedes_it(serve, stage):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_second_hup_while_a_mold_loads_supersedes_it(serve, stage, workers):
     stage.write("mine.py", APP)
-    with serve("mine", "--preload", "--workers", "2") as server:
-        old = workers_of(server, 2)
+    with serve("mine", "--preload", "--workers", str(workers)) as server:
+        old = workers_of(server, workers)
         (server.folder / "mine.py").write_text("import time\nopen('loading', 'w').close()\ntime.sleep(600)\n")
         server.signal(signal.SIGHUP)
         wait_for((server.folder / "loading").exists, "the import")
         (server.folder / "mine.py").write_text(APP)
         server.signal(signal.SIGHUP)
-        workers_of(server, 2, without=frozenset(old))
+        workers_of(server, workers, without=frozenset(old))
         mold_of(server)
