@@ -87,17 +87,20 @@ impl Inboxes {
     }
 
     /// Takes the next packet for `worker_id`; `None` when none waits. One that came in part is thrown away.
-    pub fn receive(&self, worker_id: u16) -> Option<Packet> {
-        let inbox = self.by_id.get(&worker_id)?;
+    ///
+    /// Errors: there is no room for its descriptors (EMFILE). It waits for another time.
+    pub fn receive(&self, worker_id: u16) -> io::Result<Option<Packet>> {
+        let Some(inbox) = self.by_id.get(&worker_id) else { return Ok(None) };
         let mut bytes = vec![0; MOST_BYTES];
         loop {
             match sys::receive_with_descriptors(inbox.exit.as_fd(), &mut bytes) {
                 Ok((len, descriptors)) => {
                     bytes.truncate(len);
-                    return Some(Packet { bytes, descriptors });
+                    return Ok(Some(Packet { bytes, descriptors }));
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
-                Err(_) => return None,
+                Err(error) if sys::is_shortage(&error) => return Err(error),
+                Err(_) => return Ok(None),
             }
         }
     }
@@ -115,9 +118,9 @@ mod tests {
         }
         assert_eq!(inboxes.ids().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
         inboxes.send(3, b"hello", &[]).unwrap();
-        assert!(inboxes.receive(0).is_none());
-        assert_eq!(inboxes.clone().receive(3).map(|packet| packet.bytes), Some(b"hello".to_vec()));
-        assert!(inboxes.receive(3).is_none());
+        assert!(inboxes.receive(0).unwrap().is_none());
+        assert_eq!(inboxes.clone().receive(3).unwrap().map(|packet| packet.bytes), Some(b"hello".to_vec()));
+        assert!(inboxes.receive(3).unwrap().is_none());
         assert!(inboxes.send(8, b"hello", &[]).is_err());
     }
 
@@ -130,7 +133,8 @@ mod tests {
             sent += 1;
         }
         assert!(sent > 0);
-        let received = std::iter::from_fn(|| inboxes.receive(0)).filter(|packet| packet.bytes.len() == 60_000).count();
+        let received =
+            std::iter::from_fn(|| inboxes.receive(0).unwrap()).filter(|packet| packet.bytes.len() == 60_000).count();
         assert_eq!(received, sent);
     }
 }

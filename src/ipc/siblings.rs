@@ -105,6 +105,12 @@ impl Siblings {
         attentive.map(|(id, line)| (*id, line.connections())).min_by_key(|(_, count)| *count)
     }
 
+    /// Has any sibling something to do?
+    pub fn any_busy(&self) -> bool {
+        let is_busy = |line: &WorkerLine| line.availability().load(Relaxed) != IDLE || !is_attentive(line);
+        self.others.iter().any(|(_, line)| is_serving(line) && is_busy(line))
+    }
+
     /// How many siblings there may be.
     pub fn count(&self) -> usize {
         self.others.len()
@@ -254,6 +260,21 @@ mod tests {
         assert_eq!(family[0].board.heirs(0..4), [3, 2, 1, 0], "the last one is not there");
         family[1].line.beat(Activity::Polling, Monotonic(2));
         assert_eq!(family[0].emptiest(), Some((1, 1)));
+    }
+
+    #[test]
+    fn who_is_in_the_application_or_not_idle_is_busy() {
+        let family = family(2);
+        assert!(!family[0].any_busy(), "nobody is there");
+        family[1].say_idle();
+        assert!(!family[0].any_busy());
+        family[1].line.beat(Activity::InApplication, Monotonic(1));
+        assert!(family[0].any_busy());
+        family[1].line.beat(Activity::Polling, Monotonic(2));
+        family[1].say_busy();
+        assert!(family[0].any_busy());
+        family[1].say_absent();
+        assert!(!family[0].any_busy());
     }
 
     #[test]

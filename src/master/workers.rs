@@ -153,7 +153,8 @@ impl Workers {
 
     /// Passes what lies in the inbox of a worker that has gone on to another one.
     fn forward(&self, worker_id: u16) {
-        while let Some(packet) = self.inboxes.receive(worker_id) {
+        // Where descriptors are short, what is left waits for the next worker with this id.
+        while let Ok(Some(packet)) = self.inboxes.receive(worker_id) {
             let others = self.hands.values().map(|hand| hand.id).filter(|&id| id != worker_id);
             let descriptors: Vec<_> = packet.descriptors.iter().map(AsFd::as_fd).collect();
             let mut heirs = self.scoreboard.heirs(others).into_iter();

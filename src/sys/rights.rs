@@ -1,16 +1,18 @@
 //! Packets that bring descriptors along (SCM_RIGHTS), and memory that travels as a descriptor.
 
 use std::fs::{self, File};
-use std::io::{self, IoSlice, IoSliceMut, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, recv, sendmsg};
 
 /// How many descriptors one packet may bring.
 const MOST_DESCRIPTORS: usize = 4;
+
+/// Room for these and the header before them, in words.
+const CONTROL_WORDS: usize = 2 + MOST_DESCRIPTORS * size_of::<RawFd>() / size_of::<u64>();
 
 /// Sends one packet: `bytes` and copies of `descriptors`, at most four. Does not wait.
 ///
@@ -32,30 +34,72 @@ pub fn send_with_descriptors(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: 
 
 /// Takes one packet: how many bytes of it are in `space`, and its descriptors, close-on-exec. Does not wait.
 ///
-/// Errors: as recvmsg(2): `WouldBlock` when none waits; `InvalidData` for one that is larger than `space`.
+/// Errors: as recvmsg(2): `WouldBlock` when none waits; `InvalidData` for one that is larger than `space`, which is gone; EMFILE
+/// where there is no room for its descriptors: it stays and can be taken later.
 pub fn receive_with_descriptors(socket: BorrowedFd<'_>, space: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut ancillary = cmsg_space!([RawFd; MOST_DESCRIPTORS]);
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-    let mut slices = [IoSliceMut::new(space)];
-    let message = loop {
-        match recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut ancillary), flags) {
+    // A look first: a packet that is taken while descriptors are short loses those that find no room.
+    let looked = look_at_packet(socket, space);
+    let stays = looked.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::InvalidData);
+    if !stays {
+        // Without room for descriptors the kernel drops these copies. The rest of the bytes goes too.
+        while recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT) == Err(Errno::EINTR) {}
+    }
+    looked
+}
+
+/// As [`receive_with_descriptors`], but the packet stays.
+fn look_at_packet(socket: BorrowedFd<'_>, space: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    // In whole words, which is what the headers in it must be aligned to.
+    let mut control = [0_u64; CONTROL_WORDS];
+    let mut slice = libc::iovec { iov_base: space.as_mut_ptr().cast(), iov_len: space.len() };
+    // SAFETY: a header is plain data; zeroed, it names no memory.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    (message.msg_iov, message.msg_iovlen) = (&raw mut slice, 1);
+    (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), size_of_val(&control));
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC | libc::MSG_PEEK;
+    let len = loop {
+        // SAFETY: the header names `space` and `control`, which outlive the call, by their own lengths.
+        let result = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+        match Errno::result(result) {
             Err(Errno::EINTR) => {}
-            other => break other?,
+            other => break usize::try_from(other?).unwrap_or_default(),
         }
     };
+    let descriptors = take_descriptors(&message);
+    let is_cut = message.msg_flags & libc::MSG_CTRUNC != 0;
+    if is_cut && descriptors.len() < MOST_DESCRIPTORS {
+        return Err(Errno::EMFILE.into());
+    }
+    if is_cut || message.msg_flags & libc::MSG_TRUNC != 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet was cut short"));
+    }
+    Ok((len, descriptors))
+}
+
+/// The descriptors that have come with a message, also of one for which there was not room enough: nix tells nothing of these,
+/// and they would leak.
+fn take_descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
     let mut descriptors = Vec::new();
-    for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(numbers) = control {
-            for number in numbers {
+    // SAFETY: the kernel has filled the header, whose control memory is alive.
+    let mut next = unsafe { libc::CMSG_FIRSTHDR(message) };
+    // SAFETY: null, or a control header within the control memory, aligned as that is.
+    while let Some(control) = unsafe { next.as_ref() } {
+        if (control.cmsg_level, control.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            // SAFETY: as above; the data begin behind the header.
+            let data = unsafe { libc::CMSG_DATA(next) };
+            let len = control.cmsg_len.saturating_sub(data.addr() - next.addr());
+            // SAFETY: the kernel has written so many bytes there, and has said so in the header.
+            let bytes = unsafe { std::slice::from_raw_parts(data, len) };
+            for number in bytes.chunks_exact(size_of::<RawFd>()) {
+                let number = RawFd::from_ne_bytes(number.try_into().expect("a chunk is as long as a number"));
                 // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
                 descriptors.push(unsafe { OwnedFd::from_raw_fd(number) });
             }
         }
+        // SAFETY: `next` is a header of this message.
+        next = unsafe { libc::CMSG_NXTHDR(message, next) };
     }
-    if message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet was cut short"));
-    }
-    Ok((message.bytes, descriptors))
+    descriptors
 }
 
 /// A file in memory, close-on-exec, that holds `bytes`; `name` shows in /proc.

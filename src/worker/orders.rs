@@ -12,7 +12,7 @@ use super::drain::Drain;
 use super::listeners::Accepted;
 use super::reactor::{Reactor, Turn};
 use crate::app::{App, Notice, Notices};
-use crate::ipc::{Received, ToWorker};
+use crate::ipc::{Received, Siblings, ToWorker};
 use crate::logging;
 
 impl<A: App> Reactor<A> {
@@ -55,8 +55,11 @@ impl<A: App> Reactor<A> {
                 }
                 Received::Message(ToWorker::Stop) => {
                     self.shared.app.interrupt(Notice::Drain);
-                    self.is_alone = true;
-                    self.empty_accept_queue(now);
+                    (self.is_alone, self.is_stopping) = (true, true);
+                    // Who is busy leaves it to others: what it took would wait behind its request.
+                    if self.has_free_thread() || !self.siblings.as_ref().is_some_and(Siblings::any_serving) {
+                        self.empty_accept_queue(now);
+                    }
                     self.begin_drain(now);
                 }
                 Received::Closed => {
@@ -105,7 +108,7 @@ impl<A: App> Reactor<A> {
         let drain = Drain::begin(now, self.config().graceful_timeout, self.config().keepalive);
         self.drain = Some(drain);
         self.shared.is_draining.store(true, Relaxed);
-        if let Some(siblings) = &self.siblings {
+        if let Some(siblings) = self.siblings.as_ref().filter(|_| !self.is_stopping) {
             siblings.say_absent();
         }
         // Closed at once: a fresh master can bind, and nothing waits in a queue that we no longer empty. The others'

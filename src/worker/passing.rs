@@ -40,14 +40,15 @@ enum Given {
 
 impl<A: App> Reactor<A> {
     /// Says whether this worker could run a request at once, and calls for one that waits elsewhere. Before each poll.
-    pub(super) fn tell_siblings(&mut self, is_waiting: bool) {
-        let is_free = is_waiting && self.ready.is_empty() && self.is_of_help();
+    pub(super) fn tell_siblings(&mut self, is_waiting: bool, now: Instant) {
+        let is_free = is_waiting && self.ready.is_empty() && self.is_of_help() && !self.has_full_inbox;
+        let is_reachable = self.drain.is_none_or(|drain| self.is_stopping && now < drain.idle_until);
         let Some(siblings) = &mut self.siblings else { return };
         if self.ready.is_empty() || self.duty == Duty::Leading {
             siblings.flag(false);
         }
-        if self.drain.is_some() {
-            return;
+        if !is_reachable {
+            return siblings.say_absent();
         }
         if !is_free {
             return siblings.say_busy();
@@ -59,11 +60,10 @@ impl<A: App> Reactor<A> {
         }
     }
 
-    /// Passes requests that wait here on to siblings that are idle. For those who cannot run them.
+    /// Passes requests that wait here on to siblings that are idle. For those who cannot run them. The flag is raised even where
+    /// no sibling serves: one that has just booted sees it.
     pub(super) fn pass_on(&mut self, now: Instant) {
-        while self.has_siblings()
-            && let Some(&token) = self.ready.front()
-        {
+        while let Some(&token) = self.ready.front() {
             let Some(to) = self.find_idle_sibling() else { return };
             self.ready.pop_front();
             match self.give_away(token, to) {
@@ -140,6 +140,25 @@ impl<A: App> Reactor<A> {
         self.look_again_at(now + if given == AT_ONCE { Duration::ZERO } else { PAUSE });
     }
 
+    /// All workers leave, and this one has nothing left to do: shall it stay for requests that wait behind a sibling's?
+    pub(super) fn stays_for_siblings(&mut self, now: Instant) -> bool {
+        let Some(siblings) = &self.siblings else { return false };
+        let is_late = self.drain.is_none_or(|drain| now >= drain.idle_until.min(drain.deadline));
+        if !self.is_stopping || is_late || !siblings.any_busy() {
+            return false;
+        }
+        self.look_again_at(now + PAUSE);
+        true
+    }
+
+    /// This worker is about to leave: nothing more is sent to it. `false`: something has been, and it stays for that.
+    pub(super) fn parts_from_siblings(&mut self, now: Instant) -> bool {
+        let Some(siblings) = &self.siblings else { return true };
+        siblings.say_absent();
+        self.empty_inbox(now);
+        self.outstanding() == 0
+    }
+
     fn release(&self, to: u16) {
         if let Some(siblings) = &self.siblings {
             siblings.release(to);
@@ -176,11 +195,21 @@ impl<A: App> Reactor<A> {
 
     /// Takes what siblings have sent.
     pub(super) fn empty_inbox(&mut self, now: Instant) {
-        while let Some(packet) = self.siblings.as_ref().and_then(|own| own.inboxes().receive(own.own_id())) {
-            match parcel::open(packet) {
-                Some(Parcel::Connection(passed)) => self.adopt(*passed, now),
-                Some(Parcel::Call(from)) => self.answer_call(from),
-                None => log::warn!("a connection that another worker has passed on cannot be read and is lost"),
+        self.has_full_inbox = false;
+        while let Some(siblings) = &self.siblings {
+            match siblings.inboxes().receive(siblings.own_id()) {
+                Ok(None) => return,
+                Ok(Some(packet)) => match parcel::open(packet) {
+                    Some(Parcel::Connection(passed)) => self.adopt(*passed, now),
+                    Some(Parcel::Call(from)) => self.answer_call(from),
+                    None => log::warn!("a connection that another worker has passed on cannot be read and is lost"),
+                },
+                Err(error) => {
+                    // It stays in the inbox, and nobody sends more. Whoever waits for nothing makes room.
+                    self.has_full_inbox = true;
+                    self.cannot_accept(&error, now);
+                    return self.look_again_at(now + PAUSE);
+                }
             }
         }
     }

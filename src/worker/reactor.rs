@@ -77,6 +77,10 @@ pub(super) struct Reactor<A: App> {
     pub(super) busy: Duration,
     /// All workers leave, or this one has lost its master: nobody is there to hand connections to.
     pub(super) is_alone: bool,
+    /// All workers leave, and stay within reach of each other meanwhile.
+    pub(super) is_stopping: bool,
+    /// There was no room for descriptors that siblings have sent.
+    pub(super) has_full_inbox: bool,
     /// The other workers, if there are any.
     pub(super) siblings: Option<Siblings>,
     /// Does another worker serve, and when that is looked up again.
@@ -188,6 +192,8 @@ impl<A: App> Reactor<A> {
             remote: Remote::default(),
             busy: Duration::ZERO,
             is_alone: false,
+            is_stopping: false,
+            has_full_inbox: false,
             siblings: setup.siblings,
             shares: false,
             look_for_siblings: None,
@@ -283,7 +289,8 @@ impl<A: App> Reactor<A> {
         let has_room = self.drain.is_none() && !(self.is_crowded() && self.eviction.is_full);
         self.listeners.manage(&self.poll, has_room && is_wanted, now);
         let has_work = self.duty == Duty::Leading && !self.ready.is_empty();
-        let has_left = self.drain.is_some_and(|drain| drain.is_over(self.outstanding(), now)) && self.ended.is_none();
+        let is_over = self.drain.is_some_and(|drain| drain.is_over(self.outstanding(), now));
+        let has_left = is_over && self.ended.is_none() && !self.stays_for_siblings(now);
         let is_waiting = !has_work && self.interrupted.is_empty() && !has_left;
         let mut until = now + self.config().timeout.map_or(BEAT, |timeout| BEAT.min(timeout / 2));
         let drain = self.drain.map(|drain| drain.deadline).filter(|_| self.ended.is_none());
@@ -298,7 +305,7 @@ impl<A: App> Reactor<A> {
         for moment in moments.into_iter().flatten() {
             until = until.min(moment);
         }
-        self.tell_siblings(is_waiting);
+        self.tell_siblings(is_waiting, now);
         let patience = if is_waiting { until.saturating_duration_since(now) } else { Duration::ZERO };
         match self.poll.poll(&mut self.events, Some(patience)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
@@ -316,6 +323,8 @@ impl<A: App> Reactor<A> {
     }
 
     fn handle(&mut self, events: &Events, now: Instant) -> Turn {
+        // The last look may be as old as the wait was long.
+        self.look_for_siblings(now);
         let mut has_orders = false;
         let mut has_callers = false;
         let mut has_parcels = false;
@@ -332,7 +341,7 @@ impl<A: App> Reactor<A> {
                 token => self.socket_event(token, event, now),
             }
         }
-        if has_parcels {
+        if has_parcels || self.has_full_inbox {
             self.empty_inbox(now);
         }
         // After the connections: nobody is sent away for a new one whose own bytes are here and unread.
@@ -355,14 +364,23 @@ impl<A: App> Reactor<A> {
         match self.drain {
             Some(drain) => {
                 self.hand_over_idle(now);
-                if drain.is_over(self.outstanding(), now) { Turn::Leave(Ended::Drained) } else { Turn::GoOn }
+                if self.is_over(drain, now) { Turn::Leave(Ended::Drained) } else { Turn::GoOn }
             }
             None => Turn::GoOn,
         }
     }
 
+    /// May the worker leave?
+    fn is_over(&mut self, drain: Drain, now: Instant) -> bool {
+        if !drain.is_over(self.outstanding(), now) {
+            return false;
+        }
+        // At its deadline it leaves whatever there is.
+        now >= drain.deadline || (!self.stays_for_siblings(now) && self.parts_from_siblings(now))
+    }
+
     /// Connections that keep the worker from leaving: all but those whose exchange was given up.
-    fn outstanding(&self) -> usize {
+    pub(super) fn outstanding(&self) -> usize {
         self.slots.count().saturating_sub(if self.is_retiring { self.given_up_count() } else { 0 })
     }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import time
 
@@ -183,3 +184,33 @@ def test_a_worker_passes_requests_to_those_that_were_born_after_it(serve):
             for index, wire in enumerate(held):
                 leave(server, str(index))
                 assert wire.response().status == 200
+
+
+def test_a_request_that_is_passed_to_a_worker_without_descriptors_waits_for_one(serve):
+    with serve("busy", "--workers", "2", "--timeout", "0") as server:
+        pid, other = server.booted(2)
+        with connections(server, pid, pid) as (held, waiting):
+            hold(server, held, "a")
+            first_free = min(set(range(1000)) - {int(name) for name in os.listdir(f"/proc/{other}/fd")})
+            usual = resource.prlimit(other, resource.RLIMIT_NOFILE)
+            resource.prlimit(other, resource.RLIMIT_NOFILE, (first_free, usual[1]))
+            waiting.send(compose("GET", "/pid"))
+            server.wait_log("Too many open files")
+            resource.prlimit(other, resource.RLIMIT_NOFILE, usual)
+            assert int(waiting.response().text) == other
+            leave(server, "a")
+            assert held.response().status == 200
+
+
+def test_while_all_workers_leave_requests_still_go_to_whoever_is_free(serve):
+    with serve("busy", "--workers", "2", "--timeout", "0") as server:
+        pid, other = server.booted(2)
+        with connections(server, pid, pid, other) as (held, waiting, beside):
+            hold(server, held, "a")
+            server.signal(signal.SIGTERM)
+            wait_for(lambda: not beside.get("/pid").keeps_open, "the other worker to hear of it")
+            answer = waiting.get("/pid")
+            assert (int(answer.text), answer.keeps_open) == (other, False)
+            leave(server, "a")
+            assert held.response().status == 200
+        assert server.wait() == 0
