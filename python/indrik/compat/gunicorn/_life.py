@@ -191,29 +191,31 @@ def when_ready():
     life.server.cfg.when_ready(life.server)
 
 
-def pre_fork(cfg):
+def pre_fork(cfg, number):
     """Makes the object of the worker that is about to be forked."""
     server = life.server
     server.worker_age += 1
-    worker = life.worker = new_worker(cfg, server.worker_age, os.getpid())
+    worker = life.worker = new_worker(cfg, number, server.worker_age, os.getpid())
     cfg.pre_fork(server, worker)
 
 
-def new_worker(cfg, age, master):
+def new_worker(cfg, number, age, master):
     kind = ThreadWorker if cfg.worker_class_str == "gthread" else SyncWorker
     server = life.server
-    return kind(age, master, server.LISTENERS, life.app, server.timeout / 2, cfg, server.log)
+    worker = kind(age, master, server.LISTENERS, life.app, server.timeout / 2, cfg, server.log)
+    worker.id = number
+    return worker
 
 
 def order(cfg, number):
     """As ``pre_fork``, for a worker that a mold will fork.
 
-    Returns what the worker must know, pickled: its age, and what the hook has made of its object; and the hook's
-    traceback.
+    Returns what the worker must know, pickled: its age, and what the hook has made of its object.
+    Second, the traceback of the hook, if it raised.
     """
     server = life.server
     server.worker_age += 1
-    worker = life.ordered[number] = new_worker(cfg, server.worker_age, os.getpid())
+    worker = life.ordered[number] = new_worker(cfg, number, server.worker_age, os.getpid())
     before = dict(vars(worker))
     failed = None
     try:
@@ -228,7 +230,7 @@ def order(cfg, number):
             kept[name] = pickle.dumps(value)
         except Exception as error:
             server.log.warning("worker.%s, set by pre_fork, cannot reach a preloaded worker: %s", name, error)
-    return pickle.dumps((worker.age, os.getpid(), kept)), failed
+    return pickle.dumps((number, worker.age, os.getpid(), kept)), failed
 
 
 def ordered(number, pid):
@@ -242,8 +244,8 @@ def ordered(number, pid):
 
 def reborn(cfg, known):
     """In a worker that a mold has forked: makes its object. ``known`` is what ``order`` has returned."""
-    age, master, kept = pickle.loads(known)
-    worker = life.worker = new_worker(cfg, age, master)
+    number, age, master, kept = pickle.loads(known)
+    worker = life.worker = new_worker(cfg, number, age, master)
     for name, value in kept.items():
         setattr(worker, name, pickle.loads(value))
 
