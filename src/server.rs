@@ -64,6 +64,7 @@ fn with_python(invocation: Invocation, work: impl FnOnce(Invocation) -> i32) -> 
     let door = invocation.door;
     let started = match door {
         Door::Binary => {
+            sys::crash_by_default();
             interpreter::start(invocation.python.as_deref(), &invocation.argv).and_then(|()| package::install())
         }
         Door::Wheel => Ok(()),

@@ -45,8 +45,8 @@ pub use rights::{
 };
 pub use send_file::send_file;
 pub use signals::{
-    SIGABRT, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, default_all, ignore_operator,
-    interrupt_signal, stacks_signal, unblock_all,
+    SIGABRT, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SignalPipe, block_all, crash_by_default, default_all,
+    ignore_operator, interrupt_signal, stacks_signal, unblock_all,
 };
 pub use socket::{
     Discarded, cut, discard_bytes, discard_pending, is_shortage, make_blocking, packet_pair, pipe, receive_packet,

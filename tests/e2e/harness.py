@@ -97,8 +97,11 @@ def is_alive(pid: int) -> bool:
 
 
 def title(pid: int) -> str:
-    """What `ps` shows of a process."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    """What `ps` shows of a process; nothing of one that has just gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 class Program:

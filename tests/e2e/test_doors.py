@@ -1,6 +1,7 @@
 """The wheel's script, `python -m indrik` and the binary: one program, entered in three ways."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,14 @@ def test_every_door_serves_several_workers_and_reports_the_end(serve, door):
         assert server.get("/").text == "hello"
         server.stop()
         assert server.log.rstrip().endswith("Shutting down: Master")
+
+
+def test_a_worker_of_every_door_ends_by_the_first_signal_of_a_crash(serve, door):
+    with serve("hello", **door) as server:
+        (worker,) = server.booted(1)
+        server.signal(signal.SIGSEGV, worker)
+        server.wait_log(f"Worker (pid:{worker}) was sent SIGSEGV! It has crashed.")
+        server.booted(1, without={worker})
 
 
 def test_every_door_keeps_the_exit_codes(run, door):
