@@ -17,7 +17,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::binding::{announce, bind_all, inherit};
 use super::crew::{Born, Crew, Ended, Forked, Heritage};
-use super::hung;
+use super::hung::{LOOK, LastLook};
 use super::molds::Molds;
 use super::pidfile::Pidfile;
 use super::reload::{Load, plan};
@@ -75,6 +75,8 @@ pub(super) struct Master<'a> {
     weighed_at: Option<Instant>,
     /// The master that has made this one, as long as it is there.
     pub(super) parent: Option<i32>,
+    /// Silent workers that get SIGABRT when their stacks are known.
+    looks: Vec<LastLook>,
     /// What has happened and was not yet told.
     pub(super) facts: VecDeque<Fact>,
 }
@@ -133,6 +135,7 @@ impl<'a> Master<'a> {
             service: Service::from_environment(heritage.is_some(), Instant::now()),
             memory_kills: sys::memory_kills(),
             weighed_at: None,
+            looks: Vec::new(),
             parent: heritage.map(|heritage| heritage.master),
             facts: VecDeque::from([Fact::Started]),
         };
@@ -164,7 +167,8 @@ impl<'a> Master<'a> {
             let now = Instant::now();
             self.tell_service();
             let next = self.next_deadline().unwrap_or(now + TICK);
-            let patience = next.saturating_duration_since(now).min(TICK);
+            let longest = if self.looks.is_empty() { TICK } else { LOOK };
+            let patience = next.saturating_duration_since(now).min(longest);
             if let Err(error) = self.poll.poll(&mut events, Some(patience))
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -197,6 +201,7 @@ impl<'a> Master<'a> {
         }
         self.weigh(now);
         self.look_for_parent();
+        self.end_looks(now);
         if let Some(trial) = &mut self.trial {
             trial.enforce(now);
         }
@@ -231,6 +236,19 @@ impl<'a> Master<'a> {
             (Some(before), Some(count)) if count == before => Memory::Enough,
             _ => Memory::Unknown,
         }
+    }
+
+    /// Ends the silent workers that have told what there is to tell.
+    fn end_looks(&mut self, now: Instant) {
+        let workers = &self.workers;
+        self.looks.retain_mut(|look| {
+            let is_there = workers.line(look.pid).is_some();
+            let is_over = is_there && look.is_over(now);
+            if is_over {
+                let _ = sys::kill(look.pid, sys::SIGABRT);
+            }
+            is_there && !is_over
+        });
     }
 
     /// Looks at the memory of the workers, about once a second, where a setting asks for it.
@@ -306,13 +324,12 @@ impl<'a> Master<'a> {
                     None
                 }
                 Order::Kill { pid, signal } => {
-                    if signal == sys::SIGABRT
-                        && let Some(line) = self.workers.line(pid.0)
-                    {
-                        hung::report(pid.0, line);
+                    let silent = self.workers.line(pid.0).filter(|_| signal == sys::SIGABRT);
+                    match silent.and_then(|line| LastLook::begin(pid.0, line, Instant::now())) {
+                        Some(look) => self.looks.push(look),
+                        // A worker that has just died is reaped in the next round.
+                        None => drop(sys::kill(pid.0, signal)),
                     }
-                    // A worker that has just died is reaped in the next round.
-                    let _ = sys::kill(pid.0, signal);
                     None
                 }
                 Order::Log(level, text) => {

@@ -236,10 +236,11 @@ pub fn watch_files() -> Result<(), String> {
     call0("watch_files")
 }
 
-/// The worker is about to leave.
-pub fn worker_exit() {
+/// The worker is about to leave, after so many requests.
+pub fn worker_exit(requests: u64) {
     Python::attach(own_answers::write);
-    if let Err(text) = call0("worker_exit") {
+    let done = Python::attach(|py| call(py, "worker_exit", (requests,)).map(drop));
+    if let Err(text) = done {
         log::warn!("Exception during worker exit:\n{text}");
     }
 }

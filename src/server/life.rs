@@ -32,6 +32,7 @@ pub(super) fn work(site: &mut Site, born: Born, preloaded: Option<Preloaded>) ->
     sys::set_title(&title("worker", &born.config, ""));
     let has_threads = born.config.threads > 1;
     let graceful_timeout = born.config.graceful_timeout;
+    let line = born.line.clone();
     if let Err(text) = environment::set_variable("INDRIK_WORKER_ID", &born.berth.id.0.to_string()) {
         log::error!("{text}");
     }
@@ -66,7 +67,7 @@ pub(super) fn work(site: &mut Site, born: Born, preloaded: Option<Preloaded>) ->
     let ended = ended.map(worker::run);
     signals::ignore_orders();
     log::info!("Worker exiting (pid: {pid})");
-    hooks::worker_exit();
+    hooks::worker_exit(line.requests());
     let (code, leaves_calls) = match ended {
         Ok(Ok(worker::Ended::Drained)) => (exit::OK, false),
         Ok(Ok(worker::Ended::Quit)) => (exit::OK, has_threads),

@@ -83,7 +83,7 @@ pub(super) fn answer<'py>(
         },
     };
     let state = responder.state.clone();
-    state.restart();
+    state.restart(py);
     let environ = match environ::build(py, wsgi, tools, exchange, &responder) {
         Ok(environ) => environ,
         Err(environ::Unfit::Status(status)) => return Err(Failure::Request(status)),
@@ -96,7 +96,7 @@ pub(super) fn answer<'py>(
     }
     let result = state.link.lend(py, exchange, || run(py, wsgi, &state, &responder, &environ));
     if let Some(observed) = observed {
-        observed.note(&state);
+        observed.note(py, &state);
     }
     for (index, name) in wsgi.variables.iter().enumerate() {
         let value = environ.get_item(name).ok().flatten().and_then(|value| value.str().ok());
@@ -181,14 +181,14 @@ fn close(iterable: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 fn send_all(py: Python<'_>, state: &State, iterable: &Bound<'_, PyAny>) -> Result<(), Stop> {
-    if state.link.with(|exchange| exchange.is_taken_over())? {
+    if state.link.with(py, |exchange| exchange.is_taken_over())? {
         return Ok(());
     }
     if let Some(body) = whole_body(iterable) {
         return send_whole(py, state, &body);
     }
     if let Some(span) = file_span(state, iterable)? {
-        return send_file(state, span);
+        return send_file(py, state, span);
     }
     for item in iterable.try_iter()? {
         let item = item?;
@@ -198,7 +198,7 @@ fn send_all(py: Python<'_>, state: &State, iterable: &Bound<'_, PyAny>) -> Resul
             break;
         }
     }
-    finish(state)
+    finish(py, state)
 }
 
 /// The items of a list or tuple, which hold all of the body; `None` for other iterables, and for items that are no bytes.
@@ -241,14 +241,14 @@ impl<'py> Whole<'py> {
 /// Sends a body that is known as a whole: its length is known, nothing needs to go out before its end, and what the client
 /// does not take at once is queued by reference.
 fn send_whole(py: Python<'_>, state: &State, body: &Whole<'_>) -> Result<(), Stop> {
-    let mut answer = state.answer();
+    let mut answer = state.answer(py);
     if answer.is_sent {
         // `write()` was used before.
         drop(answer);
         for item in body.items().iter().filter(|item| !item.as_bytes().is_empty()) {
             send_piece(py, state, Piece::new(item))?;
         }
-        return finish(state);
+        return finish(py, state);
     }
     if !answer.is_started() {
         return Err(Stop::Raised(no_start_response()));
@@ -256,7 +256,7 @@ fn send_whole(py: Python<'_>, state: &State, body: &Whole<'_>) -> Result<(), Sto
     let length = body.items().iter().map(|item| item.as_bytes().len() as u64).sum();
     answer.is_sent = true;
     let answer = &*answer;
-    state.link.with(|exchange| -> Result<(), Stop> {
+    state.link.with(py, |exchange| -> Result<(), Stop> {
         exchange.respond(&answer.status, &answer.fields, Some(length))?;
         for item in body.items() {
             exchange.send(Piece::new(item), Flush::Later)?;
@@ -269,16 +269,17 @@ fn send_whole(py: Python<'_>, state: &State, body: &Whole<'_>) -> Result<(), Sto
 ///
 /// Source: PEP 3333, optional platform-specific file handling: the object that the application returns, and no other.
 fn file_span(state: &State, iterable: &Bound<'_, PyAny>) -> Result<Option<FileSpan>, Stop> {
+    let py = iterable.py();
     let Ok(wrapper) = iterable.cast_exact::<FileWrapper>() else { return Ok(None) };
     // What `write()` has sent counts towards Content-Length: then blocks are easier to get right.
-    if state.answer().is_sent || !state.link.with(|exchange| exchange.sends_files())? {
+    if state.answer(py).is_sent || !state.link.with(py, |exchange| exchange.sends_files())? {
         return Ok(None);
     }
     Ok(wrapper.get().span(wrapper.py()))
 }
 
-fn send_file(state: &State, span: FileSpan) -> Result<(), Stop> {
-    let mut answer = state.answer();
+fn send_file(py: Python<'_>, state: &State, span: FileSpan) -> Result<(), Stop> {
+    let mut answer = state.answer(py);
     if !answer.is_started() {
         return Err(Stop::Raised(no_start_response()));
     }
@@ -286,7 +287,7 @@ fn send_file(state: &State, span: FileSpan) -> Result<(), Stop> {
     let answer = &*answer;
     let len = answer.fields.content_length().map_or(span.len, |announced| announced.min(span.len));
     let may_have_body = !matches!(http::status(&answer.status), Ok(100..=199 | 204 | 304));
-    state.link.with(|exchange| -> Result<(), Stop> {
+    state.link.with(py, |exchange| -> Result<(), Stop> {
         exchange.respond(&answer.status, &answer.fields, Some(len))?;
         let is_head = exchange.request().0.method() == "HEAD";
         if len > 0 && may_have_body && !is_head {
@@ -298,8 +299,8 @@ fn send_file(state: &State, span: FileSpan) -> Result<(), Stop> {
 
 /// Sends the head, if it is due, and one piece of the body.
 pub(super) fn send_piece(py: Python<'_>, state: &State, piece: Piece) -> Result<Room, Stop> {
-    begin(state, None)?;
-    let mut room = state.link.with(|exchange| exchange.send(piece, Flush::Now))??;
+    begin(py, state, None)?;
+    let mut room = state.link.with(py, |exchange| exchange.send(piece, Flush::Now))??;
     while room == Room::Full {
         room = state.link.with_detached(py, |exchange| exchange.wait_for_room())??;
         // Signals are heard meanwhile; an order to leave at once ends the wait.
@@ -309,14 +310,14 @@ pub(super) fn send_piece(py: Python<'_>, state: &State, piece: Piece) -> Result<
 }
 
 /// The body has ended. If nothing of it has come, its length is known after all.
-fn finish(state: &State) -> Result<(), Stop> {
-    begin(state, Some(0))?;
-    Ok(state.link.with(|exchange| exchange.finish())??)
+fn finish(py: Python<'_>, state: &State) -> Result<(), Stop> {
+    begin(py, state, Some(0))?;
+    Ok(state.link.with(py, |exchange| exchange.finish())??)
 }
 
 /// Hands the head over, once. Source: PEP 3333: not before the first bytes that are not empty.
-fn begin(state: &State, length: Option<u64>) -> Result<(), Stop> {
-    let mut answer = state.answer();
+fn begin(py: Python<'_>, state: &State, length: Option<u64>) -> Result<(), Stop> {
+    let mut answer = state.answer(py);
     if answer.is_sent {
         return Ok(());
     }
@@ -325,7 +326,7 @@ fn begin(state: &State, length: Option<u64>) -> Result<(), Stop> {
     }
     answer.is_sent = true;
     let answer = &*answer;
-    Ok(state.link.with(|exchange| exchange.respond(&answer.status, &answer.fields, length))??)
+    Ok(state.link.with(py, |exchange| exchange.respond(&answer.status, &answer.fields, length))??)
 }
 
 fn no_start_response() -> PyErr {

@@ -65,8 +65,8 @@ struct Disconnected {
 #[pymethods]
 impl Disconnected {
     /// One that has only ended its side may still read. Raises RuntimeError once the request has ended.
-    fn __call__(&self) -> PyResult<bool> {
-        self.state.link.with(|exchange| exchange.has_hung_up())
+    fn __call__(&self, py: Python<'_>) -> PyResult<bool> {
+        self.state.link.with(py, |exchange| exchange.has_hung_up())
     }
 }
 
@@ -92,6 +92,6 @@ impl EarlyHints {
             pushed.map_err(|error| PyValueError::new_err(error.to_string()))?;
         }
         // A client that has gone is noticed by the answer itself.
-        self.state.link.with(|exchange| exchange.hint(&fields).unwrap_or(()))
+        self.state.link.with(headers.py(), |exchange| exchange.hint(&fields).unwrap_or(()))
     }
 }

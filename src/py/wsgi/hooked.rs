@@ -40,8 +40,8 @@ impl<'py> Request<'py> {
     }
 
     /// Remembers what the application has said of its answer.
-    pub(super) fn note(&mut self, state: &State) {
-        let answer = state.answer();
+    pub(super) fn note(&mut self, py: Python<'_>, state: &State) {
+        let answer = state.answer(py);
         if !answer.is_started() {
             return;
         }

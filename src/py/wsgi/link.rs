@@ -2,11 +2,11 @@
 //! only while it is in progress.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use super::held::{Held, Taken};
 use super::{Wsgi, detached};
 use crate::app::Exchange;
 use crate::py::signals;
@@ -16,14 +16,14 @@ type Target = dyn Exchange<Wsgi>;
 /// The way to the exchange that a thread is running; empty between exchanges.
 #[derive(Default)]
 pub(super) struct Link {
-    target: Mutex<Option<Pointer>>,
+    target: Held<Option<Pointer>>,
     /// Which thread is using the exchange, as [`me`]; 0 for none.
     user: AtomicUsize,
 }
 
 struct Pointer(*mut Target);
 
-// SAFETY: the pointer is only followed under the lock, while `Lent` keeps its target alive; exchanges are `Send`.
+// SAFETY: the pointer is only followed by whoever has taken it, while `Lent` keeps its target alive; exchanges are `Send`.
 unsafe impl Send for Pointer {}
 
 /// Takes the exchange out of the link again.
@@ -53,38 +53,12 @@ impl Link {
 
     /// Uses the exchange, after another thread that is using it. Errors: it has ended, this very thread is using it, or it
     /// belongs to the process that forked this one.
-    pub(super) fn with<R>(&self, work: impl FnOnce(&mut Target) -> R) -> PyResult<R> {
-        if signals::is_forked() {
-            return Err(PyRuntimeError::new_err("the request belongs to the process that forked this one"));
-        }
-        let mut target = match self.target.try_lock() {
-            Ok(target) => target,
-            Err(_) => self.wait()?,
-        };
+    pub(super) fn with<R>(&self, py: Python<'_>, work: impl FnOnce(&mut Target) -> R) -> PyResult<R> {
+        let mut target = self.take(py)?;
         self.user.store(me(), Relaxed);
-        let result = match &mut *target {
-            // SAFETY: set by `lend`, which has not returned: it empties the link first, under the same lock. The lock
-            // also makes this the only reference.
-            Some(Pointer(pointer)) => Ok(work(unsafe { &mut **pointer })),
-            None => Err(PyRuntimeError::new_err("the request has ended")),
-        };
+        let result = follow(&mut target).map(work);
         self.user.store(0, Relaxed);
         result
-    }
-
-    /// Waits for a thread that is using the exchange. It may need to attach before it is done.
-    #[cold]
-    fn wait(&self) -> PyResult<MutexGuard<'_, Option<Pointer>>> {
-        loop {
-            match self.target.try_lock() {
-                Ok(target) => return Ok(target),
-                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) if self.user.load(Relaxed) == me() => {
-                    return Err(PyRuntimeError::new_err("the request is being used by this very thread"));
-                }
-                Err(TryLockError::WouldBlock) => Python::attach(|py| detached(py, || drop(self.target.lock()))),
-            }
-        }
     }
 
     /// As [`Link::with`], for work that waits: it runs detached.
@@ -93,19 +67,40 @@ impl Link {
         py: Python<'_>,
         work: impl FnOnce(&mut Target) -> R + Send,
     ) -> PyResult<R> {
-        detached(py, || self.with(work))
+        let mut target = self.take(py)?;
+        self.user.store(me(), Relaxed);
+        let target = &mut *target;
+        let result = detached(py, || follow(target).map(work));
+        self.user.store(0, Relaxed);
+        result
+    }
+
+    fn take(&self, py: Python<'_>) -> PyResult<Taken<'_, Option<Pointer>>> {
+        if signals::is_forked() {
+            return Err(PyRuntimeError::new_err("the request belongs to the process that forked this one"));
+        }
+        match self.target.try_take(py) {
+            Some(target) => Ok(target),
+            None if self.user.load(Relaxed) == me() => {
+                Err(PyRuntimeError::new_err("the request is being used by this very thread"))
+            }
+            None => Ok(self.target.take(py)),
+        }
     }
 
     fn set(&self, py: Python<'_>, target: Option<Pointer>) {
-        if let Ok(mut slot) = self.target.try_lock() {
-            *slot = target;
-            return;
-        }
-        // A thread that the application started is inside `with`, and may need to attach before it can leave.
-        detached(py, || match self.target.lock() {
-            Ok(mut slot) => *slot = target,
-            Err(poisoned) => *poisoned.into_inner() = target,
-        });
+        // A thread that the application started may be inside `with`.
+        *self.target.take(py) = target;
+    }
+}
+
+/// The exchange, if it is in progress. Errors: it has ended.
+fn follow(target: &mut Option<Pointer>) -> PyResult<&mut Target> {
+    match target {
+        // SAFETY: set by `lend`, which has not returned: it empties the link first, and must take it for that. That it is
+        // taken also makes this the only reference.
+        Some(Pointer(pointer)) => Ok(unsafe { &mut **pointer }),
+        None => Err(PyRuntimeError::new_err("the request has ended")),
     }
 }
 

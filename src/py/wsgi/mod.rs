@@ -13,6 +13,7 @@ mod errors;
 mod fields;
 mod file_span;
 mod file_wrapper;
+mod held;
 mod hints;
 mod hooked;
 mod input;

@@ -51,7 +51,7 @@ impl Sockets {
 /// The server's descriptor of the connection that `socket` stands for.
 #[pyfunction]
 fn borrow(socket: &Bound<'_, PyAny>) -> PyResult<i32> {
-    hints::current()?.link.with(|exchange| {
+    hints::current()?.link.with(socket.py(), |exchange| {
         check(socket, exchange)?;
         Ok(exchange.socket().as_raw_fd())
     })?
@@ -62,7 +62,7 @@ fn borrow(socket: &Bound<'_, PyAny>) -> PyResult<i32> {
 fn take_over<'py>(socket: &Bound<'py, PyAny>) -> PyResult<(i32, Bound<'py, PyBytes>)> {
     let py = socket.py();
     let state = hints::current()?;
-    state.link.with(|exchange| check(socket, exchange))??;
+    state.link.with(py, |exchange| check(socket, exchange))??;
     let (descriptor, rest) = state.link.with_detached(py, |exchange| {
         if exchange.is_taken_over() {
             return Err(std::io::Error::other("another thread has taken the connection over"));

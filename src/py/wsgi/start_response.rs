@@ -1,14 +1,15 @@
 //! `start_response` and the `write` it returns. What the application says is judged and serialised at once; nothing of
 //! Python is kept.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyAssertionError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::bytes::Piece;
+use super::held::{Held, Taken};
 use super::hints::Hints;
 use super::link::Link;
 use super::{answer, strings};
@@ -30,10 +31,10 @@ pub(super) struct Responder {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) link: Link,
-    answer: Mutex<Answer>,
+    answer: Held<Answer>,
     /// Memory for the next answer: what the application says is judged outside of any lock, since judging may run code
     /// of the application.
-    spare: Mutex<Answer>,
+    spare: Held<Answer>,
     /// Has `write()` found that the client has gone?
     pub(super) is_gone: AtomicBool,
 }
@@ -72,21 +73,22 @@ impl Responder {
 
 impl State {
     /// Forgets the last exchange.
-    pub(super) fn restart(&self) {
-        self.answer().restart();
+    pub(super) fn restart(&self, py: Python<'_>) {
+        self.answer(py).restart();
         self.is_gone.store(false, Relaxed);
     }
 
-    fn take_spare(&self) -> Answer {
-        std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take_spare(&self, py: Python<'_>) -> Answer {
+        std::mem::take(&mut *self.spare.take(py))
     }
 
-    fn keep_spare(&self, answer: Answer) {
-        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    fn keep_spare(&self, py: Python<'_>, answer: Answer) {
+        *self.spare.take(py) = answer;
     }
 
-    pub(super) fn answer(&self) -> MutexGuard<'_, Answer> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the application has said. Nothing may run while it is held that runs code of the application.
+    pub(super) fn answer(&self, py: Python<'_>) -> Taken<'_, Answer> {
+        self.answer.take(py)
     }
 }
 
@@ -177,16 +179,16 @@ impl StartResponse {
     ) -> PyResult<Py<Write>> {
         let exc_info = exc_info.filter(|exc_info| !exc_info.is_none());
         let verdict = {
-            let mut answer = self.state.answer();
+            let mut answer = self.state.answer(py);
             let verdict = answer.verdict(exc_info.is_some());
             answer.is_called = true;
             verdict
         };
         verdict.into_result(exc_info)?;
-        let mut fresh = self.state.take_spare();
+        let mut fresh = self.state.take_spare(py);
         fresh.set(status, headers)?;
         let verdict = {
-            let mut answer = self.state.answer();
+            let mut answer = self.state.answer(py);
             // Judging has run code of the application, which may have sent the answer meanwhile.
             let verdict = if answer.is_sent { Verdict::TooLate } else { Verdict::Fine };
             if verdict == Verdict::Fine {
@@ -195,7 +197,7 @@ impl StartResponse {
             }
             verdict
         };
-        self.state.keep_spare(fresh);
+        self.state.keep_spare(py, fresh);
         verdict.into_result(exc_info)?;
         Ok(self.write.clone_ref(py))
     }

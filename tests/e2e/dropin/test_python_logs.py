@@ -272,3 +272,30 @@ def test_an_application_that_changes_the_error_log_gets_the_servers_lines(serve:
         wait_for(lambda: "mine ERROR Error handling request" in path.read_text(), "the error in the application's file")
     assert "mine INFO Worker exiting" in path.read_text()
     assert server.log.count("Error handling request") == 1
+
+
+OWN_CLASS = """
+accesslog = "-"
+access_log_skip = ["/hea"]
+from gunicorn.glogging import Logger
+class Own(Logger):
+    pass
+logger_class = Own
+"""
+
+
+def test_skipped_paths_have_no_line_in_pythons_access_log_either(serve: Callable[..., Server]) -> None:
+    with serve("visited", settings=OWN_CLASS, env=APPS) as server:
+        server.get("/health")
+        server.get("/seen")
+        wait_for(lambda: "/seen" in server.out, "the line of the access log")
+        assert "/health" not in server.out
+
+
+def test_a_worker_knows_at_its_end_how_many_requests_it_has_answered(serve: Callable[..., Server]) -> None:
+    hook = "def worker_exit(server, worker):\n    worker.log.info('leaves after %s', worker.nr)\n"
+    with serve("visited", settings=hook, env=APPS) as server:
+        for _ in range(3):
+            server.get("/")
+        server.stop()
+        assert server.log_has("leaves after 3")

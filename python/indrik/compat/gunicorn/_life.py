@@ -345,8 +345,10 @@ def worker_abort():
     worker.cfg.worker_abort(worker)
 
 
-def worker_exit():
+def worker_exit(requests):
+    """``requests``: how many the worker has answered."""
     worker = life.worker
+    worker.nr = max(worker.nr, requests)
     worker.cfg.worker_exit(life.server, worker)
 
 
@@ -404,6 +406,8 @@ def end_request(req, resp, environ, outcome, seconds, logs):
 def log_access(req, resp, environ, failed, duration):
     """The access line. ``failed``: the status of the server's own answer, where the application has given none."""
     log = life.worker.log
+    if is_skipped(req.path):
+        return
     if failed is not None:
         from http import HTTPStatus
 
@@ -415,12 +419,19 @@ def log_access(req, resp, environ, failed, duration):
         log.exception("Exception in the logger class")
 
 
+def is_skipped(path):
+    """Is it one of the paths that the access log leaves out?"""
+    return path.startswith(tuple(life.worker.cfg.access_log_skip))
+
+
 def log_own_answer(line, path, headers, remote, status, sent, seconds):
     """The access line of an answer that the server gave without the application. ``line``: method, target, protocol."""
     from http import HTTPStatus
 
     method, uri, protocol = line
     worker = life.worker
+    if is_skipped(path):
+        return
     version = tuple(int(digit) for digit in protocol.removeprefix("HTTP/").split("."))
     req = Request(method, uri, version, headers, "http", 0, None, None, None, worker.cfg)
     resp = Response(req, cfg=worker.cfg)
