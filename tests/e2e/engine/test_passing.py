@@ -44,7 +44,7 @@ def connections(server, *pids):
 
 def dismiss_deputy(wire, pid):
     """Short calls on a connection of `pid`, until that has no deputy any more."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 40
     burst = compose("GET", "/pid") * 50
     while len(os.listdir(f"/proc/{pid}/task")) > 1:
         assert time.monotonic() < deadline, "the deputy stays"
