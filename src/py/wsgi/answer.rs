@@ -82,7 +82,7 @@ pub(super) fn answer<'py>(
             Err(error) => return Err(fail(py, exchange, &error)),
         },
     };
-    let state = responder.state.clone();
+    let state = &responder.state;
     state.restart(py);
     let environ = match environ::build(py, wsgi, tools, exchange, &responder) {
         Ok(environ) => environ,
@@ -94,9 +94,9 @@ pub(super) fn answer<'py>(
     {
         return Err(fail(py, exchange, &error));
     }
-    let result = state.link.lend(py, exchange, || run(py, wsgi, &state, &responder, &environ));
+    let result = state.link.lend(py, exchange, || run(py, wsgi, state, &responder, &environ));
     if let Some(observed) = observed {
-        observed.note(py, &state);
+        observed.note(py, state);
     }
     for (index, name) in wsgi.variables.iter().enumerate() {
         let value = environ.get_item(name).ok().flatten().and_then(|value| value.str().ok());
@@ -104,6 +104,7 @@ pub(super) fn answer<'py>(
             exchange.note_variable(index, value.to_string_lossy().as_bytes());
         }
     }
+    let is_gone = state.is_gone.load(Relaxed);
     tools.responder = Some(responder);
     errors::finish_line();
     match result {
@@ -112,7 +113,7 @@ pub(super) fn answer<'py>(
         Err(Stop::Raised(error)) if exchange.is_taken_over() && error.is_instance_of::<PyStopIteration>(py) => Ok(()),
         Err(Stop::Gone) if exchange.is_taken_over() => Ok(()),
         // The application let the exception of `write()` pass: that is no fault of its own.
-        Err(Stop::Raised(_)) if state.is_gone.load(Relaxed) => {
+        Err(Stop::Raised(_)) if is_gone => {
             log::debug!("Ignored premature client disconnection. {}", request_line(exchange));
             Err(Failure::Gone)
         }
