@@ -23,7 +23,7 @@ use crate::master::{self, Ended};
 use crate::net::Address;
 use crate::py::hooks::{self, Moment};
 use crate::py::loader::{self, LoadError, Wanted};
-use crate::py::{environment, interpreter, package, standin};
+use crate::py::{interpreter, package, standin};
 use crate::sys;
 use crate::worker;
 
@@ -218,10 +218,6 @@ fn add_paste(environment: &mut Raw, start: &Path, named: &str) -> Result<(), Str
 fn relay_logs(config: &Config) {
     let relay: logging::Relay = hooks::relay;
     logging::relay(config.logs_by_python.then(|| (relay, hooks::effective_level())));
-}
-
-fn enter(directory: &Path) -> Result<(), String> {
-    environment::enter(directory).map_err(|error| format!("can't chdir to '{}': {error}", directory.display()))
 }
 
 /// What the settings room cannot judge: addresses, directories and the format of the access log.

@@ -111,6 +111,11 @@ impl Siblings {
         self.others.iter().any(|(_, line)| is_serving(line) && is_busy(line))
     }
 
+    /// Does any sibling wait for something to do?
+    pub fn any_idle(&self) -> bool {
+        self.others.iter().any(|(_, line)| line.availability().load(SeqCst) == IDLE && is_attentive(line))
+    }
+
     /// How many siblings there may be.
     pub fn count(&self) -> usize {
         self.others.len()

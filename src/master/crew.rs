@@ -11,8 +11,9 @@ use crate::net::Listener;
 
 /// What the master asks of rooms that it may not see.
 pub trait Crew {
-    /// The master is about to listen. Errors: the program ends; the text says why.
-    fn starting(&mut self) -> Result<(), String>;
+    /// The master is about to listen. How many workers there shall be by now, if that has changed. Errors: the program ends;
+    /// the text says why.
+    fn starting(&mut self) -> Result<Option<usize>, String>;
 
     /// How many listening sockets a service manager has opened for this process, from descriptor 3 on.
     fn sockets(&mut self) -> usize;
@@ -54,8 +55,8 @@ pub trait Crew {
     /// wrong.
     fn reread(&mut self, workers: usize) -> Result<Arc<Config>, String>;
 
-    /// The settings that were read last are in force: applies what this process takes from them.
-    fn adopt(&mut self);
+    /// These settings, which were read earlier, are in force: applies what this process takes from them.
+    fn adopt(&mut self, config: &Arc<Config>);
 
     /// Opens the log files anew.
     fn reopen_logs(&mut self);

@@ -17,7 +17,7 @@ use mio::{Interest, Token};
 use super::crew::{Born, Ended, Forked};
 use super::reload::Load;
 use super::run::Master;
-use super::supervisor::{Berth, Fact, Generation, Pid, SeatIdx, WorkerId};
+use super::supervisor::{Berth, Fact, Generation, Pid, QUIT_LIMIT, SeatIdx, WorkerId};
 use super::workers::Workers;
 use crate::config::Config;
 use crate::ipc::{self, FromMold, MasterEnd, MoldEnd, MoldsMaster, Received, Wish, WorkerLine};
@@ -49,6 +49,8 @@ struct Mold {
 
 struct Ordered {
     berth: Berth,
+    /// Until when the mold must have answered.
+    deadline: Instant,
     ipc: MasterEnd,
     line: WorkerLine,
 }
@@ -86,7 +88,8 @@ impl MoldBorn {
 impl Molds {
     /// When the loop must look again, if nothing happens before.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.by_generation.values().filter_map(|mold| mold.deadline).min()
+        let molds = self.by_generation.values().filter_map(|mold| mold.deadline);
+        molds.chain(self.ordered.values().map(|one| one.deadline)).min()
     }
 
     /// Keeps a child that is nobody's yet, as long as a mold may claim it.
@@ -170,7 +173,8 @@ impl<'a> Master<'a> {
             self.crew.ordered(id, None);
             return failed(error);
         }
-        self.molds.ordered.insert(id, Ordered { berth, ipc, line });
+        let deadline = Instant::now() + config.boot_timeout;
+        self.molds.ordered.insert(id, Ordered { berth, deadline, ipc, line });
         None
     }
 
@@ -181,7 +185,11 @@ impl<'a> Master<'a> {
         let generations: Vec<Generation> =
             self.molds.by_generation.keys().copied().filter(|&one| !is_wanted(one)).collect();
         for generation in generations {
-            if self.molds.ordered.values().any(|one| one.berth.generation == generation) {
+            let latest = Instant::now() + QUIT_LIMIT;
+            let mut awaited =
+                self.molds.ordered.values_mut().filter(|one| one.berth.generation == generation).peekable();
+            if awaited.peek().is_some() {
+                awaited.for_each(|one| one.deadline = one.deadline.min(latest));
                 continue;
             }
             if let Some(mut mold) = self.molds.by_generation.remove(&generation) {
@@ -235,15 +243,36 @@ impl<'a> Master<'a> {
                 self.lose_mold(generation, &reason);
             }
         }
+        let late = self.molds.ordered.values().find(|one| one.deadline <= now).map(|one| one.berth.generation);
+        if let Some(generation) = late {
+            if let Some(mold) = self.molds.by_generation.get(&generation) {
+                mold.end();
+            }
+            self.lose_mold(generation, "the mold does not fork");
+        }
         if self.molds.ordered.is_empty() {
             let left = mem::take(&mut self.molds.unclaimed);
             left.into_iter().for_each(|(pid, death)| self.bury(pid, death, Default::default()));
         }
     }
 
+    /// Was it a mold that has ended? Then it is lost, whoever holds its channel.
+    pub(super) fn bury_mold(&mut self, pid: i32, death: Death) -> bool {
+        let found =
+            self.molds.by_generation.iter().find(|(_, mold)| mold.pid == pid).map(|(generation, _)| *generation);
+        if let Some(generation) = found {
+            let how = match death {
+                Death::Code(code) => format!("the mold has ended with code {code}"),
+                Death::Signal(signal) => format!("the mold was ended by signal {signal}"),
+            };
+            self.lose_mold(generation, &how);
+        }
+        found.is_some()
+    }
+
     /// A worker that was ordered exists; it may have ended already.
     fn claim(&mut self, worker_id: u16, pid: i32) {
-        let Some(Ordered { berth, ipc, line }) = self.molds.ordered.remove(&worker_id) else { return };
+        let Some(Ordered { berth, ipc, line, .. }) = self.molds.ordered.remove(&worker_id) else { return };
         self.crew.ordered(worker_id, Some(pid));
         self.workers.add(pid, worker_id, ipc, line, self.poll.registry());
         self.facts.push_back(Fact::Spawned { berth, pid: Pid(pid) });

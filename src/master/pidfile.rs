@@ -105,6 +105,9 @@ fn holder(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
+/// How the title of a master begins.
+const MASTER: &[u8] = b"indrik: master";
+
 /// Is the process with the pid in the file a server that may have written it? The number alone says nothing: after a restart of
 /// a machine or a container it is somebody else's.
 fn is_held(path: &Path, pid: u32) -> bool {
@@ -116,15 +119,19 @@ fn is_held(path: &Path, pid: u32) -> bool {
         return true;
     };
     let has = |word: &[u8]| line.windows(word.len()).any(|part| part == word);
-    if line.starts_with(b"indrik: ") {
-        return has(b"indrik: master");
-    }
-    // One of Gunicorn's, or one that has just begun. Nobody writes a file before it is there.
+    // Nobody writes a file before it is there.
     let is_younger = || {
         let written = fs::metadata(path).and_then(|found| found.modified()).ok()?;
         Some(sys::started_at(pid)? > written + CLOCK_SLACK)
     };
-    (has(b"indrik") || has(b"gunicorn")) && !is_younger().unwrap_or(false)
+    let title: Vec<u8> = line.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+    let may_be_master = match title.starts_with(b"indrik: ") {
+        // A title has no more room than the words that the process was started with.
+        true => title.starts_with(MASTER) || MASTER.starts_with(&title),
+        // One of Gunicorn's, or one that has just begun.
+        false => has(b"indrik") || has(b"gunicorn"),
+    };
+    may_be_master && !is_younger().unwrap_or(false)
 }
 
 #[cfg(test)]

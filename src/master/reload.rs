@@ -90,7 +90,7 @@ impl Master<'_> {
             && candidate == current
             && let Some(load) = self.loads.get(&current).cloned()
         {
-            self.crew.adopt();
+            self.crew.adopt(&load.config);
             let is_moved = self.loads.values().any(|other| other.config.bind != load.config.bind);
             if is_moved {
                 announce(&load.listeners);

@@ -23,7 +23,9 @@ use super::pidfile::Pidfile;
 use super::reload::{Load, plan};
 use super::service::Service;
 use super::signals::{handled_signals, signal_of};
-use super::supervisor::{self, Berth, Fact, Generation, LastSight, Level, Memory, Order, Pid, Signal, Supervisor};
+use super::supervisor::{
+    self, Berth, Fact, Generation, LastSight, Level, MOST_WORKERS, Memory, Order, Pid, Plan, Signal, Supervisor,
+};
 use super::trial::Trial;
 use super::workers::Workers;
 use crate::config::Config;
@@ -98,7 +100,7 @@ impl<'a> Master<'a> {
             }
             None => None,
         };
-        crew.starting()?;
+        let workers = crew.starting()?.unwrap_or(config.workers).min(MOST_WORKERS);
         let signals = SignalPipe::new(&handled_signals()).map_err(|error| format!("cannot handle signals: {error}"))?;
         let sockets = crew.sockets();
         if sockets > 0 {
@@ -115,9 +117,9 @@ impl<'a> Master<'a> {
         let poll = Poll::new().map_err(world)?;
         let descriptor = signals.descriptor().as_raw_fd();
         poll.registry().register(&mut SourceFd(&descriptor), SIGNALS, Interest::READABLE).map_err(world)?;
-        let supervisor =
-            if heritage.is_some() { Supervisor::second(plan(&config)) } else { Supervisor::new(plan(&config)) };
-        let workers = Workers::new(config.workers).map_err(world)?;
+        let plan = Plan { workers, ..plan(&config) };
+        let supervisor = if heritage.is_some() { Supervisor::second(plan) } else { Supervisor::new(plan) };
+        let workers = Workers::new(workers).map_err(world)?;
         let loads = HashMap::from([(supervisor.generation(), Load { config, listeners })]);
         let master = Self {
             crew,
@@ -152,6 +154,7 @@ impl<'a> Master<'a> {
                     Next::End(ended) => return ended,
                 }
             }
+            self.settle_reload();
             if let Some(verdict) = self.tried.take() {
                 let orders = self.end_trial(verdict);
                 match self.obey(orders, None) {
@@ -159,7 +162,6 @@ impl<'a> Master<'a> {
                     Next::End(ended) => return ended,
                 }
             }
-            self.settle_reload();
             self.end_molds();
             if !self.facts.is_empty() {
                 continue;
@@ -187,17 +189,20 @@ impl<'a> Master<'a> {
         let dead: Vec<(i32, Death)> = iter::from_fn(sys::reap).collect();
         // Whoever of them a mold has forked, it has said so by now.
         self.hear_molds(now);
+        // Before the deaths: a signal to the whole group ends those that boot, and is no failure of theirs. After the workers'
+        // words: whoever has booted by now is told to stop, not to quit.
+        for number in signals {
+            self.facts.extend(signal_of(number).map(Fact::Signal));
+        }
         let memory = self.memory_at_deaths(&dead);
         for (pid, death) in dead {
             if let Some(trial) = self.trial.take_if(|trial| trial.pid == pid) {
                 self.tried = Some(trial.verdict(death));
+            } else if self.bury_mold(pid, death) {
+                // Its channel may stay open: the application may have forked while it was imported.
             } else if self.workers.line(pid).is_some() || !self.molds.keep_unclaimed(pid, death) {
                 self.bury(pid, death, memory);
             }
-        }
-        // After the workers: whoever has booted by now is told to stop, not to quit.
-        for number in signals {
-            self.facts.extend(signal_of(number).map(Fact::Signal));
         }
         self.weigh(now);
         self.look_for_parent();

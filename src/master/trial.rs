@@ -41,6 +41,7 @@ impl Trial {
             }
             Ok(Forked::Worker) => {
                 sys::default_all();
+                sys::ignore_operator();
                 sys::unblock_all();
                 if !sys::end_with_parent(master) {
                     sys::exit_now(1);

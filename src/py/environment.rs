@@ -1,7 +1,6 @@
 //! The Python process's surroundings: `os.environ`, `sys.path`, the working directory.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::Path;
 
 use pyo3::prelude::*;
@@ -36,23 +35,25 @@ pub fn command() -> Result<Vec<OsString>, String> {
     .map_err(|error| error.to_string())
 }
 
-/// Changes into `directory` and makes modules there importable. Source: Gunicorn setting `chdir`.
-pub fn enter(directory: &Path) -> io::Result<()> {
-    std::env::set_current_dir(directory)?;
-    let directory = std::env::current_dir()?;
-    insert_path(&directory).map_err(io::Error::other)
-}
-
-/// Puts `directory` in front of `sys.path`, unless it is in there. Source: Gunicorn setting `pythonpath`.
-pub fn insert_path(directory: &Path) -> Result<(), String> {
-    let insert = |py: Python<'_>| -> PyResult<()> {
+/// Puts `directory` in front of `sys.path`, unless it is in there. Says whether it was not. Source: Gunicorn settings
+/// `chdir`, `pythonpath`.
+pub fn insert_path(directory: &Path) -> Result<bool, String> {
+    let insert = |py: Python<'_>| -> PyResult<bool> {
         let path = py.import("sys")?.getattr("path")?;
-        if !path.contains(directory.as_os_str())? {
+        let is_new = !path.contains(directory.as_os_str())?;
+        if is_new {
             path.call_method1("insert", (0, directory.as_os_str()))?;
         }
-        Ok(())
+        Ok(is_new)
     };
     Python::attach(insert).map_err(|error| error.to_string())
+}
+
+/// Takes `directory` out of `sys.path` again; the application may have done so.
+pub fn remove_path(directory: &Path) {
+    let remove =
+        |py: Python<'_>| py.import("sys")?.getattr("path")?.call_method1("remove", (directory.as_os_str(),)).map(drop);
+    let _ = Python::attach(remove);
 }
 
 /// Writes what `sys.stdout` and `sys.stderr` hold back. Nobody is there to be told of a failure.

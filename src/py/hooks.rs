@@ -148,6 +148,11 @@ pub fn moment(moment: Moment) -> Result<(), String> {
     })
 }
 
+/// How many workers `on_starting` has left to be started. `None`: it makes no sense.
+pub fn wanted_workers() -> Option<usize> {
+    Python::attach(|py| life(py)?.getattr("life")?.getattr("server")?.getattr("_num_workers")?.extract()).ok()
+}
+
 /// The master listens at these descriptors.
 pub fn listening(descriptors: &[i32]) {
     tell("listening", Python::attach(|py| call(py, "listening", (descriptors.to_vec(),)).map(drop)));

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::upgrade::{self, Origin};
 use super::{
-    SERVER_SOFTWARE, add_paste, check_logs, check_values, daemon, enter, prepare_for_many, print, privileges,
-    relay_logs, start_logging, tell_hook, tell_stderr, title, wanted, without_file,
+    SERVER_SOFTWARE, add_paste, check_logs, check_values, daemon, prepare_for_many, print, privileges, relay_logs,
+    start_logging, tell_hook, tell_stderr, title, wanted, without_file,
 };
 use crate::config::{self, Config, Layers, Raw, Source, Value};
 use crate::ipc::MAX_WORKERS;
@@ -22,6 +22,10 @@ use crate::py::loader::{self, LoadError};
 use crate::py::settings_file::{self, Objects};
 use crate::py::signals;
 use crate::sys;
+
+fn change_to(directory: &Path) -> Result<(), String> {
+    std::env::set_current_dir(directory).map_err(|error| format!("can't chdir to '{}': {error}", directory.display()))
+}
 
 /// Settings as they were read.
 pub(super) struct Load {
@@ -48,10 +52,12 @@ pub(super) struct Site {
     origin: Origin,
     /// Is this a master beside the one that made it?
     pub(super) is_second: bool,
-    /// What was read and not yet applied.
-    read: Option<Load>,
+    /// What was read and not yet applied, the newest last: of reloads one may still be tried while the next is read.
+    reads: Vec<Load>,
     /// What is in force.
     current: Option<Load>,
+    /// What this has put on `sys.path`, the last one first there.
+    inserted: Vec<PathBuf>,
     /// The application was found without being named: says where.
     found: Option<String>,
     /// Has a program that embeds the server been asked for its settings?
@@ -79,8 +85,9 @@ impl Site {
             layers,
             origin,
             is_second: false,
-            read: None,
+            reads: Vec::new(),
             current: None,
+            inserted: Vec::new(),
             found: None,
             has_asked: false,
             directory: None,
@@ -97,17 +104,18 @@ impl Site {
     pub(super) fn read(&mut self) -> Result<Arc<Config>, String> {
         let before =
             config::resolve(&without_file(&self.layers), self.origin.directory()).map_err(|error| error.to_string())?.0;
-        enter(&before.chdir)?;
+        self.take_out_paths();
+        self.enter(&before.chdir)?;
         let (file, objects) = self.run_settings_file()?;
         let mut layers = Layers { file, environment: self.environment.clone(), ..self.layers.clone() };
         if let Some(file) = &before.paste {
             add_paste(&mut layers.environment, self.origin.directory(), file)?;
         }
-        let resolve =
-            |layers: &Layers| config::resolve(layers, self.origin.directory()).map_err(|error| error.to_string());
+        let start = self.origin.directory().to_owned();
+        let resolve = |layers: &Layers| config::resolve(layers, &start).map_err(|error| error.to_string());
         let (mut config, mut warnings) = resolve(&layers)?;
         check_values(&config, &layers)?;
-        enter(&config.chdir)?;
+        self.enter(&config.chdir)?;
         if wanted(&config).is_none()
             && let Some((uri, path)) = hooks::django()
         {
@@ -124,7 +132,7 @@ impl Site {
         config.paste = config.paste.map(|file| self.origin.directory().join(file).display().to_string());
         let settings = hooks::settings(&config::effective(&config, &layers), &objects)?;
         let config = Arc::new(config);
-        self.read = Some(Load { config: config.clone(), layers, warnings, settings });
+        self.reads.push(Load { config: config.clone(), layers, warnings, settings });
         Ok(config)
     }
 
@@ -132,7 +140,7 @@ impl Site {
     pub(super) fn examine(&mut self) -> Result<(), String> {
         let before =
             config::resolve(&without_file(&self.layers), self.origin.directory()).map_err(|error| error.to_string())?.0;
-        enter(&before.chdir)?;
+        self.enter(&before.chdir)?;
         let (file, _) = self.run_settings_file()?;
         let layers = Layers { file, ..self.layers.clone() };
         let mut is_refused = false;
@@ -163,24 +171,51 @@ impl Site {
 
     /// The settings, as hooks see them, that belong to `config`.
     pub(super) fn settings_of(&self, config: &Arc<Config>) -> Option<&Settings> {
-        let loads = [&self.read, &self.current].into_iter().flatten();
+        let loads = self.reads.iter().chain(&self.current);
         let own = loads.clone().find(|load| Arc::ptr_eq(&load.config, config));
         own.or(self.current.as_ref()).map(|load| &load.settings)
     }
 
     /// Applies what a process takes from settings: directory, paths, environment, logs.
     pub(super) fn apply(&mut self, config: &Config) -> Result<(), String> {
-        enter(&config.chdir)?;
+        self.take_out_paths();
+        self.enter(&config.chdir)?;
         for directory in &config.pythonpath {
-            environment::insert_path(directory)?;
+            self.insert_path(directory)?;
         }
         self.directory = Some(config.chdir.clone());
         self.set_variables(config)
     }
 
+    /// Changes into `directory` and makes modules there importable, under the name that it was given: a link leads to what it
+    /// leads to by then. Source: Gunicorn setting `chdir`.
+    fn enter(&mut self, directory: &Path) -> Result<(), String> {
+        change_to(directory)?;
+        self.insert_path(directory)
+    }
+
+    fn insert_path(&mut self, directory: &Path) -> Result<(), String> {
+        if environment::insert_path(directory)? {
+            self.inserted.push(directory.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Takes out of `sys.path` what this has put there: other settings bring their own.
+    fn take_out_paths(&mut self) {
+        for directory in self.inserted.drain(..) {
+            environment::remove_path(&directory);
+        }
+    }
+
     /// The settings that were read last are those of this process.
     pub(super) fn keep(&mut self) -> Result<(), String> {
-        let Some(mut load) = self.read.take() else { return Ok(()) };
+        let Some(load) = self.reads.pop() else { return Ok(()) };
+        self.keep_load(load)
+    }
+
+    fn keep_load(&mut self, mut load: Load) -> Result<(), String> {
+        self.reads.clear();
         self.layers = load.layers.clone();
         self.warnings = std::mem::take(&mut load.warnings);
         let config = load.config.clone();
@@ -289,10 +324,10 @@ impl Site {
 }
 
 impl Crew for Site {
-    fn starting(&mut self) -> Result<(), String> {
+    fn starting(&mut self) -> Result<Option<usize>, String> {
         let started = hooks::moment(Moment::Starting);
         signals::forget_pythons_handlers();
-        started
+        started.map(|()| hooks::wanted_workers())
     }
 
     fn sockets(&mut self) -> usize {
@@ -368,32 +403,41 @@ impl Crew for Site {
     }
 
     fn reread(&mut self, workers: usize) -> Result<Arc<Config>, String> {
-        let config = self.read();
+        let (paths, count) = (self.inserted.clone(), self.reads.len());
+        let config = self.read().and_then(|config| match wanted(&config) {
+            Some(_) => check_logs(&config).map(|()| config),
+            None => Err("No application module specified.".to_owned()),
+        });
         if let Some(directory) = &self.directory {
-            enter(directory)?;
+            change_to(directory)?;
         }
-        let config = config?;
-        if wanted(&config).is_none() {
-            return Err("No application module specified.".to_owned());
+        match (&config, self.reads.last()) {
+            (Ok(config), Some(load)) => {
+                tell_hook("on_reload", hooks::reloaded(&load.settings, config.workers, workers));
+            }
+            _ => {
+                self.reads.truncate(count);
+                self.take_out_paths();
+                for directory in &paths {
+                    self.insert_path(directory)?;
+                }
+            }
         }
-        check_logs(&config)?;
-        if let Some(load) = &self.read {
-            tell_hook("on_reload", hooks::reloaded(&load.settings, config.workers, workers));
-        }
-        Ok(config)
+        config
     }
 
-    fn adopt(&mut self) {
-        let Some(load) = &self.read else { return };
-        let config = load.config.clone();
-        for done in [self.keep(), start_logging(&config), self.load().and_then(|load| hooks::adopt(&load.settings))] {
+    fn adopt(&mut self, config: &Arc<Config>) {
+        let Some(at) = self.reads.iter().position(|load| Arc::ptr_eq(&load.config, config)) else { return };
+        let load = self.reads.swap_remove(at);
+        let kept = self.keep_load(load);
+        for done in [kept, start_logging(config), self.load().and_then(|load| hooks::adopt(&load.settings))] {
             if let Err(text) = done {
                 log::error!("{text}");
             }
         }
-        relay_logs(&config);
-        prepare_for_many(&config);
-        self.show_title(&config);
+        relay_logs(config);
+        prepare_for_many(config);
+        self.show_title(config);
         self.report_warnings();
     }
 

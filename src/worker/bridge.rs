@@ -141,10 +141,10 @@ impl<A: App> Bridge<A> {
 
     /// How many application threads wait for something to do and will not get a request that is queued already. If there is
     /// none the next one ends the poll.
-    pub(super) fn idle_threads(&self) -> usize {
+    pub(super) fn idle_threads(&self, waiting: usize) -> usize {
         let mut queue = lock(&self.queue);
         let count = queue.free_threads();
-        queue.is_awaited = count == 0;
+        queue.is_awaited = count == 0 || waiting > 0;
         count
     }
 

@@ -149,7 +149,7 @@ fn stand_in<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor<A>>) {
     loop {
         let now = Instant::now();
         if has_helpers {
-            let free = bridge.idle_threads();
+            let free = bridge.idle_threads(reactor.ready_count());
             let help = if effort.admits_help(bridge, now) { Help::AtOnce } else { Help::Later };
             let waits = if reactor.ready_count() > 0 && free > 0 { Waits::Yes } else { Waits::No };
             if waits == Waits::Yes && help == Help::AtOnce && bridge.helm.hand_out() {

@@ -31,6 +31,8 @@ impl<A: App> Reactor<A> {
             self.reopen_logs();
         }
         if notices.has(Notice::Drain) {
+            // A signal to the whole group says to every worker what the master will say.
+            self.take_what_waits(now);
             self.begin_drain(now);
         }
         Turn::GoOn
@@ -56,10 +58,7 @@ impl<A: App> Reactor<A> {
                 Received::Message(ToWorker::Stop) => {
                     self.shared.app.interrupt(Notice::Drain);
                     (self.is_alone, self.is_stopping) = (true, true);
-                    // Who is busy leaves it to others: what it took would wait behind its request.
-                    if self.has_free_thread() || !self.siblings.as_ref().is_some_and(Siblings::any_serving) {
-                        self.empty_accept_queue(now);
-                    }
+                    self.take_what_waits(now);
                     self.begin_drain(now);
                 }
                 Received::Closed => {
@@ -72,6 +71,14 @@ impl<A: App> Reactor<A> {
                     self.begin_drain(now);
                 }
             }
+        }
+    }
+
+    /// Accepts what the kernel has connected. Who is busy leaves it to those who are not: what it took would wait behind its
+    /// request.
+    fn take_what_waits(&mut self, now: Instant) {
+        if self.has_free_thread() || !self.siblings.as_ref().is_some_and(Siblings::any_idle) {
+            self.empty_accept_queue(now);
         }
     }
 

@@ -167,12 +167,12 @@ pub(super) fn hand_out<A: App>(bridge: &Arc<Bridge<A>>, mut reactor: Box<Reactor
         let now = Instant::now();
         // Nothing is queued beyond what threads can run at once where the rest may yet go to a sibling, or has a deadline.
         let is_choosy = reactor.has_siblings() || reactor.config().queue_timeout.is_some();
-        let most = if is_choosy { bridge.idle_threads() } else { usize::MAX };
+        let most = if is_choosy { bridge.idle_threads(reactor.ready_count()) } else { usize::MAX };
         bridge.hand_over(&mut reactor, most, now);
         if is_choosy && let Some(at) = bridge.take_back(&mut reactor, STALE, now) {
             reactor.look_again_at(at);
         }
-        reactor.set_free_threads(bridge.idle_threads(), Help::AtOnce);
+        reactor.set_free_threads(bridge.idle_threads(reactor.ready_count()), Help::AtOnce);
         reactor.pass_on(now);
         if !bridge.shared.app.spreads() && review.finds_short_calls(&reactor, now) {
             reactor = match bridge.offer(reactor, Monotonic::now()) {

@@ -117,7 +117,7 @@ def test_a_mold_that_was_killed_is_made_anew_for_the_next_worker(serve, stage):
         (old,) = workers_of(server, 1)
         mold = mold_of(server)
         server.signal(signal.SIGKILL, mold)
-        server.wait_log("the mold has ended; the next worker makes a new one")
+        server.wait_log("the mold was ended by signal 9; the next worker makes a new one")
         assert server.get("/").text == "hello"
         server.signal(signal.SIGKILL, old)
         workers_of(server, 1, without=frozenset({old}))
@@ -186,3 +186,34 @@ def test_a_second_hup_while_a_mold_loads_supersedes_it(serve, stage, workers):
         server.signal(signal.SIGHUP)
         workers_of(server, workers, without=frozenset(old))
         mold_of(server)
+
+
+def test_a_mold_whose_application_has_forked_is_missed_all_the_same(serve, stage):
+    forks = "import os, time\nif os.fork() == 0:\n    time.sleep(30)\n    os._exit(0)\n"
+    stage.write("mine.py", forks + APP)
+    with serve("mine", "--preload", "--workers", "1") as server:
+        (old,) = workers_of(server, 1)
+        assert server.get("/").text == "hello"
+        (server.folder / "mine.py").write_text(APP)
+        server.signal(signal.SIGKILL, mold_of(server))
+        server.wait_log("the mold was ended by signal 9; the next worker makes a new one")
+        server.signal(signal.SIGKILL, old)
+        workers_of(server, 1, without=frozenset({old}))
+        for process in processes():
+            if (
+                process.session == server.pid
+                and process.parent == server.pid
+                and not title(process.pid).startswith("indrik")
+            ):
+                os.kill(process.pid, signal.SIGKILL)
+
+
+def test_a_mold_that_does_not_answer_does_not_hold_up_a_stop(serve):
+    with serve("hello", "--preload", "--workers", "1") as server:
+        workers_of(server, 1)
+        assert server.get("/").text == "hello"
+        server.signal(signal.SIGSTOP, mold_of(server))
+        server.signal(signal.SIGTTIN)
+        server.wait_log("Handling signal: ttin")
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0

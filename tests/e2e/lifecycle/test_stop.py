@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 
+import pytest
 from harness import wait_for
 from load import Load
 from wire import Ended, compose
@@ -50,18 +52,30 @@ def test_a_second_term_does_not_wait_for_requests(serve):
             pass
 
 
-def test_what_the_kernel_has_connected_before_term_is_answered(serve):
-    with serve("gate", "--workers", "1") as server, server.connect() as held:
-        held.send(compose("GET", "/hold?a"))
-        wait_for((server.folder / "a.entered").exists, "the request to be in the application")
-        # The only worker is busy: these wait in the queue of the kernel.
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("to_group", [False, True], ids=["to the master", "to the group"])
+def test_what_the_kernel_has_connected_before_term_is_answered(serve, workers, to_group):
+    with serve("gate", "--workers", str(workers)) as server:
+        server.workers(workers)
+        held = []
+        for number in range(workers):
+            wire = server.connect()
+            wire.send(compose("GET", f"/hold?{number}"))
+            wait_for((server.folder / f"{number}.entered").exists, "the request to be in the application")
+            held.append(wire)
+        # Every worker is busy: these wait in the queue of the kernel.
         waiting = [socket.create_connection(server.address) for _ in range(20)]
         for one in waiting:
             one.sendall(compose("GET", "/pid", {"Connection": "close"}))
-        server.signal(signal.SIGTERM)
+        if to_group:
+            os.killpg(server.pid, signal.SIGTERM)
+        else:
+            server.signal(signal.SIGTERM)
         server.wait_log("Handling signal: term")
-        (server.folder / "a.open").touch()
-        assert held.response().status == 200
+        for number, wire in enumerate(held):
+            (server.folder / f"{number}.open").touch()
+            assert wire.response().status == 200
+            wire.close()
         for one in waiting:
             one.settimeout(20)
             assert one.recv(100).startswith(b"HTTP/1.1 200")

@@ -139,6 +139,24 @@ def test_the_new_master_finds_the_next_release_under_the_same_name(serve, stage,
         (tmp_path / "next").rename(current)
         server.signal(signal.SIGHUP)
         wait_for(lambda: server.get("/").text == "two", "the next release after a reload")
+        # And back again.
+        (tmp_path / "next").symlink_to("one")
+        (tmp_path / "next").rename(current)
+        server.signal(signal.SIGHUP)
+        wait_for(lambda: server.get("/").text == "one", "the release before after another one")
+
+
+def test_an_abandoned_reload_leaves_no_path_behind(serve, tmp_path):
+    for release, text in {"one": APP, "broken": "import nothing_of_that_name\n"}.items():
+        (tmp_path / release).mkdir()
+        (tmp_path / release / "mine.py").write_text(text)
+    with serve("mine", settings=f"chdir = {str(tmp_path / 'one')!r}\n") as server:
+        (old,) = server.booted(1)
+        (server.folder / "server.conf.py").write_text(f"chdir = {str(tmp_path / 'broken')!r}\n")
+        server.signal(signal.SIGHUP)
+        server.wait_log("[ERROR] Reload abandoned")
+        server.signal(signal.SIGKILL, old)
+        server.booted(1, without={old})
 
 
 def test_the_hook_pre_exec_runs_in_the_new_process(serve):

@@ -53,7 +53,10 @@ class Arbiter:
 
     @num_workers.setter
     def num_workers(self, number):
-        """Asks the master, by its own signals, for more or fewer workers."""
+        """Asks the master, by its own signals, for more or fewer workers; before it listens, it only takes note."""
+        if not self.LISTENERS:
+            self._num_workers = number
+            return
         kind = signal.SIGTTIN if number > self._num_workers else signal.SIGTTOU
         if self.pid == os.getpid():
             for _ in range(abs(number - self._num_workers)):
