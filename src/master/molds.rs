@@ -49,6 +49,7 @@ struct Mold {
 
 struct Ordered {
     berth: Berth,
+    config: Arc<Config>,
     /// Until when the mold must have answered.
     deadline: Instant,
     ipc: MasterEnd,
@@ -174,7 +175,7 @@ impl<'a> Master<'a> {
             return failed(error);
         }
         let deadline = Instant::now() + config.boot_timeout;
-        self.molds.ordered.insert(id, Ordered { berth, deadline, ipc, line });
+        self.molds.ordered.insert(id, Ordered { berth, config: config.clone(), deadline, ipc, line });
         None
     }
 
@@ -272,9 +273,9 @@ impl<'a> Master<'a> {
 
     /// A worker that was ordered exists; it may have ended already.
     fn claim(&mut self, worker_id: u16, pid: i32) {
-        let Some(Ordered { berth, ipc, line, .. }) = self.molds.ordered.remove(&worker_id) else { return };
+        let Some(Ordered { berth, config, ipc, line, .. }) = self.molds.ordered.remove(&worker_id) else { return };
         self.crew.ordered(worker_id, Some(pid));
-        self.workers.add(pid, worker_id, ipc, line, self.poll.registry());
+        self.workers.add(pid, (worker_id, config), ipc, line, self.poll.registry());
         self.facts.push_back(Fact::Spawned { berth, pid: Pid(pid) });
         if let Some(death) = self.molds.unclaimed.remove(&pid) {
             self.bury(pid, death, Default::default());

@@ -24,7 +24,7 @@ use super::reload::{Load, plan};
 use super::service::Service;
 use super::signals::{handled_signals, signal_of};
 use super::supervisor::{
-    self, Berth, Fact, Generation, LastSight, Level, MOST_WORKERS, Memory, Order, Pid, Plan, Signal, Supervisor,
+    self, Berth, Fact, Generation, LastSight, Level, MOST_WORKERS, Memory, Order, Pid, Plan, Signal, Supervisor, Word,
 };
 use super::trial::Trial;
 use super::workers::Workers;
@@ -243,6 +243,13 @@ impl<'a> Master<'a> {
         }
     }
 
+    /// Who leaves an address that nobody else listens at any more first takes what waits there, as at a stop.
+    fn fitting(&self, pid: Pid, word: Word) -> Word {
+        let current = self.loads.get(&self.supervisor.generation());
+        let is_moved = self.workers.config(pid.0).zip(current).is_some_and(|(own, load)| own.bind != load.config.bind);
+        if word == Word::Drain && is_moved { Word::Stop } else { word }
+    }
+
     /// Ends the silent workers that have told what there is to tell.
     fn end_looks(&mut self, now: Instant) {
         let workers = &self.workers;
@@ -325,7 +332,7 @@ impl<'a> Master<'a> {
                     None
                 }
                 Order::Tell { pid, word } => {
-                    self.workers.tell(pid.0, word);
+                    self.workers.tell(pid.0, self.fitting(pid, word));
                     None
                 }
                 Order::Kill { pid, signal } => {
@@ -387,7 +394,7 @@ impl<'a> Master<'a> {
                 sys::unblock_all();
                 self.crew.forked(Some(pid));
                 drop(worker_end);
-                self.workers.add(pid, berth.id.0, master_end, line, self.poll.registry());
+                self.workers.add(pid, (berth.id.0, load.config), master_end, line, self.poll.registry());
                 Ok(Some(Fact::Spawned { berth, pid: Pid(pid) }))
             }
             Ok(Forked::Worker) => {

@@ -7,12 +7,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::supervisor::{BootFailure, Fact, Pid, Word};
+use crate::config::Config;
 use crate::ipc::{FromWorker, Inboxes, MAX_WORKERS, MasterEnd, Received, Scoreboard, Siblings, ToWorker, WorkerLine};
 use crate::sys::Monotonic;
 
@@ -29,6 +31,8 @@ pub(super) struct Workers {
 /// What the master holds of one worker.
 struct Hand {
     id: u16,
+    /// The settings that it was made with.
+    config: Arc<Config>,
     ipc: MasterEnd,
     line: WorkerLine,
 }
@@ -70,14 +74,21 @@ impl Workers {
     }
 
     /// Takes in a worker that has been forked.
-    pub(super) fn add(&mut self, pid: i32, id: u16, ipc: MasterEnd, line: WorkerLine, registry: &Registry) {
+    pub(super) fn add(
+        &mut self,
+        pid: i32,
+        (id, config): (u16, Arc<Config>),
+        ipc: MasterEnd,
+        line: WorkerLine,
+        registry: &Registry,
+    ) {
         let descriptor = ipc.as_fd().as_raw_fd();
         let token = Token(FIRST_WORKER + usize::from(id));
         if let Err(error) = registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE) {
             // Its words are still heard, once a tick.
             log::warn!("cannot watch worker {pid}: {error}");
         }
-        self.hands.insert(pid, Hand { id, ipc, line });
+        self.hands.insert(pid, Hand { id, config, ipc, line });
     }
 
     /// What all of them have said since the last round.
@@ -133,6 +144,11 @@ impl Workers {
             format!("{} ({age:.1} s)", call.line.escape_debug())
         });
         shown.collect()
+    }
+
+    /// The settings that it was made with.
+    pub(super) fn config(&self, pid: i32) -> Option<&Arc<Config>> {
+        self.hands.get(&pid).map(|hand| &hand.config)
     }
 
     /// Its line of the scoreboard.

@@ -15,6 +15,7 @@ use crate::config::{self, Config, Layers, Raw, Source, Value};
 use crate::ipc::MAX_WORKERS;
 use crate::logging;
 use crate::master::{Crew, Forked};
+use crate::net::Address;
 use crate::py::environment;
 use crate::py::fork::{self, Fork};
 use crate::py::hooks::{self, Moment, Settings};
@@ -22,6 +23,21 @@ use crate::py::loader::{self, LoadError};
 use crate::py::settings_file::{self, Objects};
 use crate::py::signals;
 use crate::sys;
+
+/// Do the folders exist in which the pid file and unix sockets shall be?
+fn check_folders(config: &Config) -> Result<(), String> {
+    let sockets = config.bind.iter().filter_map(|text| match Address::parse(text) {
+        Ok(Address::Unix(path)) if !Address::is_abstract(&path) => Some(("bind", path)),
+        _ => None,
+    });
+    for (name, path) in config.pidfile.iter().map(|path| ("pidfile", path.clone())).chain(sockets) {
+        let path = config.chdir.join(path);
+        if !path.parent().is_none_or(Path::is_dir) {
+            return Err(format!("the folder of {} (setting {name}) does not exist", path.display()));
+        }
+    }
+    Ok(())
+}
 
 fn change_to(directory: &Path) -> Result<(), String> {
     std::env::set_current_dir(directory).map_err(|error| format!("can't chdir to '{}': {error}", directory.display()))
@@ -155,6 +171,8 @@ impl Site {
         self.keep()?;
         let wanted = wanted(&config).ok_or("no application is named")?;
         check_logs(&config)?;
+        check_folders(&config)?;
+        hooks::start(&self.load()?.settings, &wanted)?;
         match loader::load(&wanted) {
             Ok(_) => {}
             Err(LoadError::NotFound(text) | LoadError::Raised(text)) => return Err(text),

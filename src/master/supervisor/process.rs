@@ -11,8 +11,10 @@ use super::messages::{
 
 /// From [`State::Quit`] to SIGQUIT, and from [`State::Recall`] to SIGTERM: a worker that reads its ipc needs a few milliseconds, one that imports never reads it.
 pub const QUIT_HINT: Duration = Duration::from_millis(200);
-/// From [`State::Quit`], [`State::Recall`] or [`State::Fail`] to SIGKILL. Gunicorn's quick shutdown waits as long.
+/// From [`State::Recall`] or [`State::Fail`] to SIGKILL. Gunicorn's quick shutdown waits as long.
 pub const QUIT_LIMIT: Duration = Duration::from_secs(2);
+/// From [`State::Quit`] to SIGKILL: a quick stop takes a second at most.
+pub const QUICK_LIMIT: Duration = Duration::from_millis(900);
 /// From SIGABRT to SIGKILL: time for the hook `worker_abort`. Gunicorn's loop comes round as often.
 pub const ABORT_LIMIT: Duration = Duration::from_secs(1);
 
@@ -154,7 +156,11 @@ impl Process {
 
     /// When a worker that leaves at once has had its time.
     pub fn quit_end(&self) -> Option<Instant> {
-        matches!(self.state, State::Recall | State::Quit | State::Fail).then(|| later(self.since, QUIT_LIMIT))
+        match self.state {
+            State::Quit => Some(later(self.since, QUICK_LIMIT)),
+            State::Recall | State::Fail => Some(later(self.since, QUIT_LIMIT)),
+            State::Boot | State::Serve | State::Retire | State::Drain | State::Abort | State::Kill => None,
+        }
     }
 
     /// Whether it has been ready for at least `span`.

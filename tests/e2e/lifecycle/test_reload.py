@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from harness import processes, wait_for
 from load import Load
+from wire import compose
 
 PID_APP = Path(__file__).parents[1].joinpath("apps", "hello.py").read_text()
 
@@ -141,3 +142,22 @@ def test_a_worker_that_dies_during_a_trial_is_replaced_by_one_of_its_generation(
         assert not any(process.pid == victim for process in processes())
         (server.folder / "gate").touch()
         server.workers(2, without=old)
+
+
+def test_a_changed_bind_does_not_cut_what_waits_at_the_old_address(serve):
+    with serve("gate", bind=None, settings="bind = '127.0.0.1:0'\n") as server, server.connect() as held:
+        old = server.workers(1)
+        held.send(compose("GET", "/hold?a", {"Connection": "close"}))
+        wait_for((server.folder / "a.entered").exists, "the request to be in the application")
+        waiting = [server.connect() for _ in range(6)]
+        for one in waiting:
+            one.send(compose("GET", "/pid", {"Connection": "close"}))
+        (server.folder / "server.conf.py").write_text("bind = ['127.0.0.1:0', 'unix:new.sock']\n")
+        server.signal(signal.SIGHUP)
+        server.wait_log("Listening at", 2)
+        (server.folder / "a.open").touch()
+        assert held.response().status == 200
+        for one in waiting:
+            assert one.response().status == 200
+            one.close()
+        server.workers(1, without=old)

@@ -155,6 +155,7 @@ def test_an_abandoned_reload_leaves_no_path_behind(serve, tmp_path):
         (server.folder / "server.conf.py").write_text(f"chdir = {str(tmp_path / 'broken')!r}\n")
         server.signal(signal.SIGHUP)
         server.wait_log("[ERROR] Reload abandoned")
+        server.workers(1)
         server.signal(signal.SIGKILL, old)
         server.booted(1, without={old})
 
