@@ -232,8 +232,8 @@ impl<'a> Master<'a> {
                             self.facts.push_back(Fact::NotSpawned { berth, reason });
                         }
                     }
-                    Received::Nothing => break,
-                    Received::Closed => self.lose_mold(generation, "the mold has ended"),
+                    // Its end is known when it is reaped.
+                    Received::Nothing | Received::Closed => break,
                 }
             }
             if let Some(mold) = self.molds.by_generation.get(&generation)

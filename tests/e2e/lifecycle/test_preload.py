@@ -188,24 +188,29 @@ def test_a_second_hup_while_a_mold_loads_supersedes_it(serve, stage, workers):
         mold_of(server)
 
 
+FORKS = """
+import os, time
+if os.fork() == 0:
+    open("forked.new", "w").write(str(os.getpid()))
+    os.rename("forked.new", "forked")
+    time.sleep(60)
+    os._exit(0)
+"""
+
+
 def test_a_mold_whose_application_has_forked_is_missed_all_the_same(serve, stage):
-    forks = "import os, time\nif os.fork() == 0:\n    time.sleep(30)\n    os._exit(0)\n"
-    stage.write("mine.py", forks + APP)
+    stage.write("mine.py", FORKS + APP)
     with serve("mine", "--preload", "--workers", "1") as server:
         (old,) = workers_of(server, 1)
         assert server.get("/").text == "hello"
+        wait_for((server.folder / "forked").exists, "the process that the application forks")
         (server.folder / "mine.py").write_text(APP)
         server.signal(signal.SIGKILL, mold_of(server))
         server.wait_log("the mold was ended by signal 9; the next worker makes a new one")
         server.signal(signal.SIGKILL, old)
         workers_of(server, 1, without=frozenset({old}))
-        for process in processes():
-            if (
-                process.session == server.pid
-                and process.parent == server.pid
-                and not title(process.pid).startswith("indrik")
-            ):
-                os.kill(process.pid, signal.SIGKILL)
+        # It is no child of ours to end.
+        os.kill(int((server.folder / "forked").read_text()), signal.SIGKILL)
 
 
 def test_a_mold_that_does_not_answer_does_not_hold_up_a_stop(serve):
