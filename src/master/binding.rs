@@ -42,9 +42,13 @@ fn manner(config: &Config) -> Manner {
 pub(super) fn rebind(config: &Config, sockets: usize, held: &[Arc<Listener>]) -> Result<Vec<Arc<Listener>>, String> {
     let listen = |address: &Address| match held.iter().find(|listener| listener.address() == address) {
         Some(listener) => Ok(listener.clone()),
-        None => Listener::bind(address, manner(config))
-            .map(Arc::new)
-            .map_err(|error| format!("cannot bind {address}: {error}{}", advice(address, &error))),
+        None => Listener::bind(address, manner(config)).map(Arc::new).map_err(|error| {
+            let overlap = match error {
+                BindError::InUse(_) => "\nhint: if it overlaps with an address of this server, restart to change it",
+                BindError::NoSuchAddress(_) | BindError::Other(_) => "",
+            };
+            format!("cannot bind {address}: {error}{}{overlap}", advice(address, &error))
+        }),
     };
     addresses(config, sockets)?.iter().map(listen).collect()
 }
