@@ -77,7 +77,17 @@ pub struct InProgress {
     /// Status of the answer that has begun to leave.
     pub answered: Option<u16>,
     /// Which of the thread's exchanges it is.
-    number: u64,
+    pub number: u64,
+}
+
+/// An exchange, and since when the application has been busy with it: later than it began, where its thread has waited for
+/// the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// Tells it from the thread's other exchanges.
+    pub number: u64,
+    /// What its time counts from.
+    pub since: Monotonic,
 }
 
 /// The exchange has been given up: its client has got another answer.
@@ -217,10 +227,10 @@ impl Place {
 
     /// Since when the application has been busy with the thread's exchange; `None`: it is not, or its time does not count
     /// (the thread waits for its client, or the application has the connection for itself).
-    pub fn running_since(&self) -> Option<Monotonic> {
+    pub fn busy(&self) -> Option<Busy> {
         let counts = !matches!(state_of(self.word(STATE).load(Acquire)), FREE | TAKEN_OVER)
             && self.word(WAITING).load(Relaxed) == 0;
-        counts.then(|| Monotonic(self.word(STARTED).load(Relaxed)))
+        counts.then(|| Busy { number: self.number(), since: Monotonic(self.word(STARTED).load(Relaxed)) })
     }
 
     /// Has no thread ever had this place?
@@ -387,9 +397,9 @@ mod tests {
         place.begin(b"GET", b"/", None, 0, Monotonic(1));
         assert_eq!(place.answer(101, Watched::Yes), Ok(()));
         place.take_over();
-        assert_eq!(place.running_since(), None);
+        assert_eq!(place.busy(), None);
         place.keep();
-        assert_eq!(place.running_since(), Some(Monotonic(1)));
+        assert_eq!(place.busy().map(|busy| busy.since), Some(Monotonic(1)));
     }
 
     #[test]

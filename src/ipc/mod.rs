@@ -12,7 +12,7 @@ pub mod scoreboard;
 pub mod siblings;
 
 pub use channel::{FromWorker, MasterEnd, Received, ToWorker, WorkerEnd, pair};
-pub use exchanges::{Abandoned, GaveUp, InProgress, Place, Watched};
+pub use exchanges::{Abandoned, Busy, GaveUp, InProgress, Place, Watched};
 pub use inbox::{Inboxes, Packet};
 pub use mold::{FromMold, MoldEnd, MoldsMaster, Wish, mold_pair};
 pub use scoreboard::{Activity, MAX_THREADS, MAX_WORKERS, Scoreboard, WorkerLine};

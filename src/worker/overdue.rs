@@ -16,7 +16,7 @@ use mio::Token;
 use super::reactor::{Duty, Reactor};
 use crate::app::App;
 use crate::config::Config;
-use crate::ipc::{GaveUp, InProgress};
+use crate::ipc::{Busy, GaveUp, InProgress};
 use crate::logging::access::Entry;
 use crate::sys::{self, Monotonic};
 use crate::{http, logging};
@@ -44,8 +44,8 @@ pub(super) struct Overdue {
 /// What has been done about one thread's request.
 #[derive(Clone, Copy, Debug)]
 struct Thread {
-    /// When the request began that this is about.
-    started: Monotonic,
+    /// Which request this is about.
+    number: u64,
     stage: Stage,
 }
 
@@ -72,14 +72,14 @@ enum Step {
 
 impl Overdue {
     pub(super) fn new(config: &Config) -> Self {
-        let fine = Thread { started: Monotonic(0), stage: Stage::Fine };
+        let fine = Thread { number: 0, stage: Stage::Fine };
         let limit = config.request_timeout;
         let report = if limit.is_none() && config.threads > 1 { config.timeout } else { None };
         Self { limit, report, interrupts: config.request_interrupt, threads: vec![fine; config.threads] }
     }
 
-    /// The next step for thread `index`, busy since `started`. `aborts`: as [`App::aborts`].
-    fn step(&mut self, index: usize, started: Monotonic, aborts: bool, now: Monotonic) -> Option<Step> {
+    /// The next step for thread `index`, busy as `busy` says. `aborts`: as [`App::aborts`].
+    fn step(&mut self, index: usize, busy: Busy, aborts: bool, now: Monotonic) -> Option<Step> {
         let (limit, report) = (self.limit, self.report);
         let interruption = match (aborts && self.threads.len() == 1, self.interrupts) {
             (true, _) => Some(Step::Abort),
@@ -87,10 +87,10 @@ impl Overdue {
             (false, false) => None,
         };
         let thread = self.threads.get_mut(index)?;
-        if thread.started != started {
-            *thread = Thread { started, stage: Stage::Fine };
+        if thread.number != busy.number {
+            *thread = Thread { number: busy.number, stage: Stage::Fine };
         }
-        let is_over = |time: Option<Duration>| time.is_some_and(|time| now >= started.after(time));
+        let is_over = |time: Option<Duration>| time.is_some_and(|time| now >= busy.since.after(time));
         let (stage, step) = match thread.stage {
             Stage::Fine | Stage::Reported if is_over(limit) => match interruption {
                 Some(step) => (Stage::Interrupted { until: now.after(AFTER_INTERRUPT) }, step),
@@ -111,24 +111,24 @@ impl Overdue {
         }
     }
 
-    /// When the next step for thread `index`, busy since `started`, may be due.
-    fn due(&self, index: usize, started: Monotonic) -> Option<Monotonic> {
+    /// When the next step for thread `index`, busy as `busy` says, may be due.
+    fn due(&self, index: usize, busy: Busy) -> Option<Monotonic> {
         let thread = self.threads.get(index)?;
-        let stage = if thread.started == started { thread.stage } else { Stage::Fine };
+        let stage = if thread.number == busy.number { thread.stage } else { Stage::Fine };
         match stage {
             Stage::Fine => {
-                let moments = [self.limit, self.report].into_iter().flatten().map(|time| started.after(time));
+                let moments = [self.limit, self.report].into_iter().flatten().map(|time| busy.since.after(time));
                 moments.min()
             }
-            Stage::Reported => self.limit.map(|limit| started.after(limit)),
+            Stage::Reported => self.limit.map(|limit| busy.since.after(limit)),
             Stage::Interrupted { until } => Some(until),
             Stage::GivenUp => None,
         }
     }
 
-    /// Has thread `index` been given up, while busy since `started`?
-    fn has_given_up(&self, index: usize, started: Monotonic) -> bool {
-        self.threads.get(index).is_some_and(|thread| thread.started == started && thread.stage == Stage::GivenUp)
+    /// Has thread `index` been given up, with its exchange of this number?
+    fn has_given_up(&self, index: usize, number: u64) -> bool {
+        self.threads.get(index).is_some_and(|thread| thread.number == number && thread.stage == Stage::GivenUp)
     }
 
     /// Are all threads late, given since when each has been busy? Where there is a limit it says what to do.
@@ -146,7 +146,7 @@ impl<A: App> Reactor<A> {
             // The only thread that could be late is the calling one.
             return None;
         }
-        let due = |index| self.overdue.due(index, self.line.place(index).running_since()?);
+        let due = |index| self.overdue.due(index, self.line.place(index).busy()?);
         let next = (0..config.threads).filter_map(due).min()?;
         Some(self.shared.epoch.instant(next))
     }
@@ -159,9 +159,9 @@ impl<A: App> Reactor<A> {
         let moment = self.shared.epoch.monotonic(now);
         for index in 0..self.config().threads {
             let place = self.line.place(index);
-            let Some(started) = place.running_since() else { continue };
-            let Some(step) = self.overdue.step(index, started, self.shared.app.aborts(), moment) else { continue };
-            let Some(call) = place.in_progress().filter(|call| call.started == started) else { continue };
+            let Some(busy) = place.busy() else { continue };
+            let Some(step) = self.overdue.step(index, busy, self.shared.app.aborts(), moment) else { continue };
+            let Some(call) = place.in_progress().filter(|call| call.number == busy.number) else { continue };
             match step {
                 Step::Report => {
                     log::warn!("{} (setting timeout); it goes on", describe(&call, moment));
@@ -179,7 +179,8 @@ impl<A: App> Reactor<A> {
                 Step::GiveUp => self.give_up(index, &call, moment, now),
             }
         }
-        let since: Vec<_> = (0..self.config().threads).map(|index| self.line.place(index).running_since()).collect();
+        let since = |index| self.line.place(index).busy().map(|busy| busy.since);
+        let since: Vec<_> = (0..self.config().threads).map(since).collect();
         if self.overdue.are_all_late(&since, moment) {
             self.retire();
         }
@@ -214,8 +215,8 @@ impl<A: App> Reactor<A> {
     /// How many threads are busy with a request that was given up.
     pub(super) fn given_up_count(&self) -> usize {
         let is_given_up = |index: &usize| {
-            let since = self.line.place(*index).running_since();
-            since.is_some_and(|since| self.overdue.has_given_up(*index, since))
+            let busy = self.line.place(*index).busy();
+            busy.is_some_and(|busy| self.overdue.has_given_up(*index, busy.number))
         };
         (0..self.config().threads).filter(is_given_up).count()
     }
@@ -242,7 +243,7 @@ impl<A: App> Reactor<A> {
         for index in 0..self.config().threads {
             let Some(call) = self.line.place(index).in_progress() else { continue };
             if let Some(status) = call.answered
-                && self.overdue.has_given_up(index, call.started)
+                && self.overdue.has_given_up(index, call.number)
             {
                 self.log_given_up(&call, status, 0, moment);
             }
@@ -337,7 +338,7 @@ mod tests {
 
     fn overdue(limit: Option<u64>, report: Option<u64>, interrupts: bool) -> Overdue {
         let seconds = |time: Option<u64>| time.map(Duration::from_secs);
-        let fine = Thread { started: Monotonic(0), stage: Stage::Fine };
+        let fine = Thread { number: u64::MAX, stage: Stage::Fine };
         Overdue { limit: seconds(limit), report: seconds(report), interrupts, threads: vec![fine; 2] }
     }
 
@@ -345,56 +346,69 @@ mod tests {
         Monotonic(0).after(Duration::from_secs(seconds))
     }
 
+    /// The exchange that began then.
+    fn busy(seconds: u64) -> Busy {
+        Busy { number: seconds, since: at(seconds) }
+    }
+
     #[test]
     fn a_request_is_given_up_once_when_its_time_is_over() {
         let mut overdue = overdue(Some(30), None, false);
-        assert_eq!(overdue.due(0, at(100)), Some(at(130)));
-        assert_eq!(overdue.step(0, at(100), false, at(129)), None);
-        assert_eq!(overdue.step(0, at(100), false, at(130)), Some(Step::GiveUp));
-        assert_eq!(overdue.step(0, at(100), false, at(131)), None);
-        assert_eq!(overdue.due(0, at(100)), None);
-        assert!(overdue.has_given_up(0, at(100)));
-        assert!(!overdue.has_given_up(1, at(100)));
-        assert_eq!(overdue.step(0, at(140), false, at(150)), None, "another request");
-        assert!(!overdue.has_given_up(0, at(140)));
+        assert_eq!(overdue.due(0, busy(100)), Some(at(130)));
+        assert_eq!(overdue.step(0, busy(100), false, at(129)), None);
+        assert_eq!(overdue.step(0, busy(100), false, at(130)), Some(Step::GiveUp));
+        assert_eq!(overdue.step(0, busy(100), false, at(131)), None);
+        assert_eq!(overdue.due(0, busy(100)), None);
+        assert!(overdue.has_given_up(0, 100));
+        assert!(!overdue.has_given_up(1, 100));
+        assert_eq!(overdue.step(0, busy(140), false, at(150)), None, "another request");
+        assert!(!overdue.has_given_up(0, 140));
     }
 
     #[test]
     fn a_request_that_is_interrupted_gets_a_moment_to_react() {
         let mut overdue = overdue(Some(30), None, true);
-        assert_eq!(overdue.step(0, at(0), false, at(30)), Some(Step::Interrupt));
-        assert_eq!(overdue.due(0, at(0)), Some(at(32)));
-        assert_eq!(overdue.step(0, at(0), false, at(31)), None);
-        assert_eq!(overdue.step(0, at(0), false, at(32)), Some(Step::GiveUp));
+        assert_eq!(overdue.step(0, busy(0), false, at(30)), Some(Step::Interrupt));
+        assert_eq!(overdue.due(0, busy(0)), Some(at(32)));
+        assert_eq!(overdue.step(0, busy(0), false, at(31)), None);
+        assert_eq!(overdue.step(0, busy(0), false, at(32)), Some(Step::GiveUp));
     }
 
     #[test]
     fn what_cannot_be_given_up_yet_is_tried_again() {
         let mut overdue = overdue(Some(30), None, false);
-        assert_eq!(overdue.step(0, at(0), false, at(30)), Some(Step::GiveUp));
+        assert_eq!(overdue.step(0, busy(0), false, at(30)), Some(Step::GiveUp));
         overdue.put_off(0, at(31));
-        assert!(!overdue.has_given_up(0, at(0)));
-        assert_eq!(overdue.step(0, at(0), false, at(30)), None);
-        assert_eq!(overdue.step(0, at(0), false, at(31)), Some(Step::GiveUp));
+        assert!(!overdue.has_given_up(0, 0));
+        assert_eq!(overdue.step(0, busy(0), false, at(30)), None);
+        assert_eq!(overdue.step(0, busy(0), false, at(31)), Some(Step::GiveUp));
     }
 
     #[test]
     fn the_applications_own_function_is_called_while_it_has_one() {
         let mut overdue = overdue(Some(30), None, false);
         overdue.threads.truncate(1);
-        assert_eq!(overdue.step(0, at(0), true, at(30)), Some(Step::Abort));
-        assert_eq!(overdue.step(0, at(0), false, at(32)), Some(Step::GiveUp));
-        assert_eq!(overdue.step(0, at(40), false, at(70)), Some(Step::GiveUp), "it has been called once");
+        assert_eq!(overdue.step(0, busy(0), true, at(30)), Some(Step::Abort));
+        assert_eq!(overdue.step(0, busy(0), false, at(32)), Some(Step::GiveUp));
+        assert_eq!(overdue.step(0, busy(40), false, at(70)), Some(Step::GiveUp), "it has been called once");
     }
 
     #[test]
     fn without_a_limit_a_request_is_reported_once() {
         let mut overdue = overdue(None, Some(30), false);
-        assert_eq!(overdue.step(1, at(0), false, at(30)), Some(Step::Report));
-        assert_eq!(overdue.step(1, at(0), false, at(300)), None);
-        assert_eq!(overdue.due(1, at(0)), None);
+        assert_eq!(overdue.step(1, busy(0), false, at(30)), Some(Step::Report));
+        assert_eq!(overdue.step(1, busy(0), false, at(300)), None);
+        assert_eq!(overdue.due(1, busy(0)), None);
         assert!(!overdue.are_all_late(&[None, Some(at(0))], at(300)));
         assert!(overdue.are_all_late(&[Some(at(270)), Some(at(0))], at(300)));
         assert!(!overdue.are_all_late(&[Some(at(271)), Some(at(0))], at(300)));
+    }
+
+    #[test]
+    fn a_request_that_has_waited_for_its_client_is_still_the_same() {
+        let mut overdue = overdue(None, Some(30), false);
+        assert_eq!(overdue.step(1, busy(0), false, at(30)), Some(Step::Report));
+        let later = Busy { since: at(10), ..busy(0) };
+        assert_eq!(overdue.step(1, later, false, at(60)), None);
     }
 }
