@@ -132,6 +132,12 @@ impl AsFd for MoldsMaster {
     }
 }
 
+impl AsFd for MoldEnd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 fn encode(message: FromMold) -> Vec<u8> {
     let with =
         |kind: u8, worker_id: u16, number: i32| [&[kind][..], &worker_id.to_ne_bytes(), &number.to_ne_bytes()].concat();

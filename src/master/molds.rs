@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,12 @@ pub struct MoldBorn {
 }
 
 impl MoldBorn {
+    /// All that a process which the application forks must not keep.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let listeners = self.listeners.iter().map(|listener| listener.as_fd());
+        listeners.chain([self.channel.as_fd()]).chain(self.workers.inbox_descriptors())
+    }
+
     /// Tells the master. One that has gone needs to hear nothing.
     pub fn tell(&self, message: FromMold) {
         let _ = self.channel.tell(message);

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -61,6 +61,11 @@ impl Workers {
     /// The same places without anybody in them, for a process that will be one of the workers.
     pub(super) fn for_mold(&self) -> Self {
         Self { scoreboard: self.scoreboard.clone(), inboxes: self.inboxes.clone(), hands: HashMap::new() }
+    }
+
+    /// All descriptors of all inboxes.
+    pub(super) fn inbox_descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.inboxes.descriptors()
     }
 
     /// The line of a worker that the master has prepared.

@@ -2,11 +2,16 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::sys;
+
+/// Is this process in the middle of a fork of ours?
+static IS_OURS: AtomicBool = AtomicBool::new(false);
 
 /// Which of the two processes this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +35,7 @@ pub fn fork() -> io::Result<Fork> {
         let forked = unsafe { sys::fork() };
         match forked {
             // SAFETY: pairs with BeforeFork; makes this thread the main thread of the child's interpreter.
-            Ok(0) => unsafe { ffi::PyOS_AfterFork_Child() },
+            Ok(0) => unsafe { after_in_child() },
             // SAFETY: pairs with BeforeFork, also when the fork has failed.
             Ok(_) | Err(_) => unsafe { ffi::PyOS_AfterFork_Parent() },
         }
@@ -51,7 +56,7 @@ pub fn fork_detached(announce: &(dyn Fn(io::Result<i32>) + Sync)) -> io::Result<
         let forked = unsafe { sys::fork_detached(announce) };
         match forked {
             // SAFETY: as in `fork`; the process in between has left this to the new one.
-            Ok(0) => unsafe { ffi::PyOS_AfterFork_Child() },
+            Ok(0) => unsafe { after_in_child() },
             // SAFETY: as in `fork`.
             Ok(_) | Err(_) => unsafe { ffi::PyOS_AfterFork_Parent() },
         }
@@ -60,6 +65,34 @@ pub fn fork_detached(announce: &(dyn Fn(io::Result<i32>) + Sync)) -> io::Result<
             child => Fork::Parent { child },
         })
     })
+}
+
+/// # Safety
+///
+/// Attached, in a child that was just forked.
+unsafe fn after_in_child() {
+    IS_OURS.store(true, Relaxed);
+    // SAFETY: the caller's.
+    unsafe { ffi::PyOS_AfterFork_Child() };
+    IS_OURS.store(false, Relaxed);
+}
+
+/// From now on a child that is forked by way of Python, and not by us, lets go of what is private. For a process that imports
+/// the application and is no worker. Errors: the interpreter's.
+pub fn guard() -> Result<(), String> {
+    let register = |py: Python<'_>| -> PyResult<()> {
+        let options = PyDict::new(py);
+        options.set_item("after_in_child", wrap_pyfunction!(surrender, py)?)?;
+        py.import("os")?.call_method("register_at_fork", (), Some(&options)).map(drop)
+    };
+    Python::attach(register).map_err(|error| error.to_string())
+}
+
+#[pyfunction]
+fn surrender() {
+    if !IS_OURS.load(Relaxed) {
+        sys::surrender_private();
+    }
 }
 
 /// How many Python threads are alive besides this one; a hook may have started some.

@@ -1,5 +1,6 @@
 //! The life of a worker, from its birth to its exit code.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::site::{Follows, Site};
@@ -131,6 +132,9 @@ fn boot(born: Born, hooked: Hooked, preloaded: Option<Preloaded>) -> Result<Setu
         fail(exit::BOOT, FromWorker::BootFailed, &format!("Exception in worker process\n{text}"))
     };
     let wake = installed.map_err(broken)?;
+    // What is forked while the application is imported must not keep the port.
+    let inboxes = siblings.iter().flat_map(|siblings| siblings.inboxes().descriptors());
+    sys::keep_private(listeners.iter().map(|listener| listener.as_fd()).chain([ipc.as_fd()]).chain(inboxes));
     let Preloaded { application, loggers } = match preloaded {
         Some(preloaded) => preloaded,
         None => {

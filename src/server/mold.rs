@@ -69,6 +69,8 @@ fn load(site: &mut Site, born: &MoldBorn) -> Result<Preloaded, String> {
         hooks::use_settings(settings)?;
     }
     relay_logs(&born.config);
+    sys::keep_private(born.descriptors());
+    fork::guard()?;
     let loggers = hooks::snapshot()?;
     let wanted = wanted(&born.config).ok_or("No application module specified.")?;
     let application = loader::load(&wanted).map_err(|error| match error {

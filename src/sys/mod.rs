@@ -34,7 +34,7 @@ pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use memory::SharedWords;
 pub use notify::Notifier;
 pub use poll::{Interest, has_hung_up, wait_for, wait_for_any};
-pub use private::{Private, surrender_private};
+pub use private::{Private, keep_private, surrender_private};
 pub use process::{
     Death, adopt_orphans, await_parent, end_with_parent, execute, exists, exit_now, fork, fork_detached, kill, parent,
     reap, started_at,

@@ -3,7 +3,7 @@
 //! Who opens one says so here, and takes it back before it is closed. The table is a bit per descriptor, without a lock, since
 //! it is read in a child that has one thread of its parent's.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use nix::fcntl::{OFlag, open};
@@ -27,6 +27,11 @@ impl Private {
         }
         Self(number)
     }
+}
+
+/// As [`Private::new`], for descriptors that stay private until somebody takes that upon itself anew, or the process ends.
+pub fn keep_private<'a>(descriptors: impl Iterator<Item = BorrowedFd<'a>>) {
+    descriptors.for_each(|descriptor| std::mem::forget(Private::new(&descriptor)));
 }
 
 impl Drop for Private {

@@ -3,9 +3,10 @@
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
-from harness import wait_for
+from harness import title, wait_for
 
 MODES = [(), ("--threads", "4")]
 
@@ -92,3 +93,42 @@ def test_a_child_that_lives_on_does_not_hold_the_port(serve):
         finally:
             os.kill(child, signal.SIGKILL)
         wait_for(lambda: not server.members(), "the end of all processes")
+
+
+MANAGER = """
+import multiprocessing, os
+from hello import application
+multiprocessing.set_start_method("fork")
+manager = multiprocessing.Manager()
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["worker", "mold"])
+def test_what_is_forked_during_the_import_does_not_keep_the_port(serve, stage, options):
+    stage.write("mine.py", MANAGER)
+    with serve("mine", *options) as server:
+        assert server.get("/").text == "hello"
+        forked = [pid for pid in server.members() if holds(pid, server.port)]
+        assert server.pid in forked
+        titles = {title(pid).split(" [")[0] for pid in forked}
+        assert titles <= {"indrik: master", "indrik: worker", "indrik: mold"}
+        managers = set(server.members()) - set(forked)
+        assert managers, "the process of the manager holds nothing of ours"
+        server.signal(signal.SIGKILL)
+        server.wait()
+        with serve("hello", bind=f"127.0.0.1:{server.port}") as fresh:
+            assert fresh.get("/").text == "hello"
+            assert "Connection in use" not in fresh.log
+        for pid in server.members():
+            os.kill(pid, signal.SIGKILL)
+
+
+def holds(pid, port):
+    """Whether a process has the listening socket of that port open."""
+    inodes = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and int(fields[1].split(":")[1], 16) == port:
+            inodes.add(f"socket:[{fields[9]}]")
+    links = Path(f"/proc/{pid}/fd")
+    return any(os.readlink(link) in inodes for link in links.iterdir() if link.is_symlink())
