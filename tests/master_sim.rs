@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use indrik::exit;
 use indrik::master::supervisor::{
-    ABORT_LIMIT, Berth, BootFailure, Ended, Fact, Generation, LastSight, Order, Pid, Plan, QUICK_LIMIT, QUIT_HINT,
-    QUIT_LIMIT, SIGABRT, SIGKILL, SIGQUIT, SIGTERM, Signal, Supervisor, Word,
+    ABORT_LIMIT, Berth, BootFailure, Ended, Fact, Generation, LastSight, Order, Pid, Plan, QUIT_HINT, QUIT_LIMIT,
+    SIGABRT, SIGKILL, SIGQUIT, SIGTERM, Signal, Supervisor, Word,
 };
 
 const SEEDS: u64 = 10_000;
@@ -664,7 +664,7 @@ impl World {
             SIGQUIT => assert!(is_over(child.quit_at, QUIT_HINT), "{pid:?} is sent SIGQUIT too soon"),
             SIGKILL => {
                 let is_due = is_over(child.aborted_at, ABORT_LIMIT)
-                    || is_over(child.quit_at, QUICK_LIMIT)
+                    || is_over(child.quit_at, QUIT_LIMIT)
                     || is_over(child.failed_at, QUIT_LIMIT)
                     || (child.booted_at.is_none() && is_over(child.recalled_at, QUIT_LIMIT))
                     || is_over(child.drained_at, graceful_timeout);

@@ -23,7 +23,7 @@ pub use messages::{
     Berth, BootFailure, Ended, Fact, Generation, LastSight, Level, Memory, Order, Pid, Plan, SIGABRT, SIGKILL, SIGQUIT,
     SIGTERM, SeatIdx, Signal, Word, WorkerId,
 };
-pub use process::{ABORT_LIMIT, QUICK_LIMIT, QUIT_HINT, QUIT_LIMIT, State};
+pub use process::{ABORT_LIMIT, QUIT_HINT, QUIT_LIMIT, State};
 
 use process::Process;
 use seats::Seat;

@@ -11,10 +11,9 @@ use super::messages::{
 
 /// From [`State::Quit`] to SIGQUIT, and from [`State::Recall`] to SIGTERM: a worker that reads its ipc needs a few milliseconds, one that imports never reads it.
 pub const QUIT_HINT: Duration = Duration::from_millis(200);
-/// From [`State::Recall`] or [`State::Fail`] to SIGKILL. Gunicorn's quick shutdown waits as long.
+/// From [`State::Quit`], [`State::Recall`] or [`State::Fail`] to SIGKILL: requests are cut at once, threads and `atexit`
+/// handlers of the application get this long. Gunicorn's quick shutdown waits as long.
 pub const QUIT_LIMIT: Duration = Duration::from_secs(2);
-/// From [`State::Quit`] to SIGKILL: a quick stop takes a second at most.
-pub const QUICK_LIMIT: Duration = Duration::from_millis(900);
 /// From SIGABRT to SIGKILL: time for the hook `worker_abort`. Gunicorn's loop comes round as often.
 pub const ABORT_LIMIT: Duration = Duration::from_secs(1);
 
@@ -156,11 +155,7 @@ impl Process {
 
     /// When a worker that leaves at once has had its time.
     pub fn quit_end(&self) -> Option<Instant> {
-        match self.state {
-            State::Quit => Some(later(self.since, QUICK_LIMIT)),
-            State::Recall | State::Fail => Some(later(self.since, QUIT_LIMIT)),
-            State::Boot | State::Serve | State::Retire | State::Drain | State::Abort | State::Kill => None,
-        }
+        matches!(self.state, State::Recall | State::Quit | State::Fail).then(|| later(self.since, QUIT_LIMIT))
     }
 
     /// Whether it has been ready for at least `span`.

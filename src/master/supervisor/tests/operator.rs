@@ -87,7 +87,7 @@ fn int_and_quit_tell_then_signal_then_kill() {
         assert_eq!(scene.signal(signal), ["tell 101 Quit"]);
         assert_eq!(scene.pass(0.1), [""; 0]);
         assert_eq!(scene.pass(0.1), ["kill 101 3"]);
-        assert_eq!(scene.pass(0.6), [""; 0]);
+        assert_eq!(scene.pass(1.7), [""; 0]);
         assert_eq!(scene.pass(0.2), ["kill 101 9"]);
         assert_eq!(scene.killed(101, 9), ["exit 0"]);
     }

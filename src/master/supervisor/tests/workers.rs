@@ -125,15 +125,14 @@ fn a_first_boot_also_fails_by_an_exit_or_a_signal_that_was_not_announced() {
 }
 
 #[test]
-fn a_first_boot_that_fails_waits_a_second_for_the_others_and_two_for_itself() {
+fn a_first_boot_that_fails_waits_two_seconds_for_the_others() {
     let mut scene = Scene::new(plan(2));
     scene.on(Fact::Started);
     scene.boot_failed(101, BootFailure::Boot);
-    assert_eq!(scene.pass(0.8), ["kill 102 3"]);
-    assert_eq!(scene.pass(0.2), ["kill 102 9"]);
-    assert_eq!(scene.killed(102, 9), [""; 0]);
-    assert_eq!(scene.pass(1.1), ["kill 101 9"]);
-    assert_eq!(scene.killed(101, 9), ["exit 3"]);
+    assert_eq!(scene.pass(1.9), ["kill 102 3"]);
+    assert_eq!(scene.pass(0.2), ["kill 101 9", "kill 102 9"]);
+    assert_eq!(scene.killed(101, 9), [""; 0]);
+    assert_eq!(scene.killed(102, 9), ["exit 3"]);
 }
 
 #[test]
