@@ -58,11 +58,19 @@ pub fn remove_path(directory: &Path) {
 
 /// Writes what `sys.stdout` and `sys.stderr` hold back. Nobody is there to be told of a failure.
 pub fn flush_output() {
-    Python::attach(|py| {
-        for name in ["stdout", "stderr"] {
-            let _ = py.import("sys").and_then(|sys| sys.getattr(name)).and_then(|stream| stream.call_method0("flush"));
+    let _ = Python::attach(flush);
+}
+
+/// The same. Errors: what a stream raises.
+pub(super) fn flush(py: Python<'_>) -> PyResult<()> {
+    let sys = py.import("sys")?;
+    for stream in ["stdout", "stderr"].map(|name| sys.getattr(name)) {
+        let stream = stream?;
+        if !stream.is_none() {
+            stream.call_method0("flush")?;
         }
-    });
+    }
+    Ok(())
 }
 
 fn environ(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

@@ -27,37 +27,28 @@ pub enum Fork {
 
 /// Forks. Called detached, on the main thread, with signals blocked. Errors: as fork(2).
 pub fn fork() -> io::Result<Fork> {
-    Python::attach(|_| {
-        // SAFETY: attached, on the main thread: takes the import lock and runs `os.register_at_fork(before=…)`.
-        unsafe { ffi::PyOS_BeforeFork() };
-        // SAFETY: we start no thread before a fork, so the child misses no holder of a lock of ours. A hook of the
-        // settings file may have started some: they are outside of our locks, and the caller says so in the log.
-        let forked = unsafe { sys::fork() };
-        match forked {
-            // SAFETY: pairs with BeforeFork; makes this thread the main thread of the child's interpreter.
-            Ok(0) => unsafe { after_in_child() },
-            // SAFETY: pairs with BeforeFork, also when the fork has failed.
-            Ok(_) | Err(_) => unsafe { ffi::PyOS_AfterFork_Parent() },
-        }
-        Ok(match forked? {
-            0 => Fork::Child,
-            child => Fork::Parent { child },
-        })
-    })
+    // SAFETY: we start no thread before a fork, so the child misses no holder of a lock of ours. A hook of the settings file
+    // may have started some: they are outside of our locks, and the caller says so in the log.
+    within_hooks(|| unsafe { sys::fork() })
 }
 
 /// Forks a process that is the child of the nearest ancestor which adopts orphans: in it `Fork::Child`. `announce` is called
 /// in between, without the interpreter, with its pid or why there is none. Otherwise as [`fork`].
 pub fn fork_detached(announce: &(dyn Fn(io::Result<i32>) + Sync)) -> io::Result<Fork> {
+    // SAFETY: as in `fork`; the process in between calls nothing of Python's, and has left CPython's hooks to the new one.
+    within_hooks(|| unsafe { sys::fork_detached(announce) })
+}
+
+/// Calls `fork`, which returns 0 in the new process, between CPython's hooks.
+fn within_hooks(fork: impl FnOnce() -> io::Result<i32> + Send) -> io::Result<Fork> {
     Python::attach(|_| {
-        // SAFETY: as in `fork`.
+        // SAFETY: attached, on the main thread: takes the import lock and runs `os.register_at_fork(before=…)`.
         unsafe { ffi::PyOS_BeforeFork() };
-        // SAFETY: as in `fork`; the process in between calls nothing of Python's.
-        let forked = unsafe { sys::fork_detached(announce) };
+        let forked = fork();
         match forked {
-            // SAFETY: as in `fork`; the process in between has left this to the new one.
+            // SAFETY: pairs with BeforeFork; makes this thread the main thread of the child's interpreter.
             Ok(0) => unsafe { after_in_child() },
-            // SAFETY: as in `fork`.
+            // SAFETY: pairs with BeforeFork, also when the fork has failed.
             Ok(_) | Err(_) => unsafe { ffi::PyOS_AfterFork_Parent() },
         }
         Ok(match forked? {

@@ -13,6 +13,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
+use super::environment;
+
 /// Prints what we must know of an interpreter: its version, then the path that it believes to be its own.
 const PROBE: &str = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)";
 
@@ -43,14 +45,7 @@ pub fn leave_at_once() {
     Python::attach(|py| {
         let leave = || -> PyResult<()> {
             py.import("atexit")?.call_method0("_run_exitfuncs")?;
-            let sys = py.import("sys")?;
-            for stream in ["stdout", "stderr"].map(|name| sys.getattr(name)) {
-                let stream = stream?;
-                if !stream.is_none() {
-                    stream.call_method0("flush")?;
-                }
-            }
-            Ok(())
+            environment::flush(py)
         };
         if let Err(error) = leave() {
             error.print(py);

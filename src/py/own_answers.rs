@@ -61,9 +61,11 @@ pub fn note(entry: &dyn Entry) {
 
 /// Has the logger class write what waits. On the main thread.
 pub(super) fn write(py: Python<'_>) {
-    if !ARE_WAITING.swap(false, Relaxed) {
+    if !ARE_WAITING.load(Relaxed) {
         return;
     }
+    // Before the queue is emptied: what is noted meanwhile is seen the next time.
+    ARE_WAITING.store(false, Relaxed);
     let waiting = std::mem::take(&mut *WAITING.lock().unwrap_or_else(PoisonError::into_inner));
     for answer in waiting {
         if let Err(error) = write_one(py, &answer) {

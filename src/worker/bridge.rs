@@ -140,7 +140,8 @@ impl<A: App> Bridge<A> {
     }
 
     /// How many application threads wait for something to do and will not get a request that is queued already. If there is
-    /// none the next one ends the poll.
+    /// none, or `waiting` requests have not been queued yet, the next one ends the poll: a thread on its way may find the
+    /// queue empty and sleep again.
     pub(super) fn idle_threads(&self, waiting: usize) -> usize {
         let mut queue = lock(&self.queue);
         let count = queue.free_threads();

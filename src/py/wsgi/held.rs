@@ -15,8 +15,9 @@ use pyo3::prelude::*;
 
 use super::detached;
 
-/// How long one who must wait stays detached before it looks again.
-const PAUSE: Duration = Duration::from_micros(100);
+/// How long one who must wait stays detached before it looks again: at first, and at most after ever longer pauses.
+const FIRST_PAUSE: Duration = Duration::from_micros(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// The value and who may reach it.
 #[derive(Default)]
@@ -57,9 +58,11 @@ impl<T> Held<T> {
 
     #[cold]
     fn wait(&self, py: Python<'_>) -> Taken<'_, T> {
+        let mut pause = FIRST_PAUSE;
         loop {
             // It may need to attach before it is done.
-            detached(py, || thread::sleep(PAUSE));
+            detached(py, || thread::sleep(pause));
+            pause = (pause * 2).min(LONGEST_PAUSE);
             if let Some(taken) = self.try_take(py) {
                 return taken;
             }
