@@ -15,6 +15,14 @@ use indrik::master::supervisor::{
     SIGABRT, SIGKILL, SIGQUIT, SIGTERM, Signal, Supervisor, Word,
 };
 
+use child::{Child, Event};
+use dice::Dice;
+
+#[path = "master_sim/child.rs"]
+mod child;
+#[path = "master_sim/dice.rs"]
+mod dice;
+
 const SEEDS: u64 = 10_000;
 const STEPS: usize = 200;
 
@@ -44,78 +52,6 @@ fn no_promise_is_broken_in_any_life() {
             });
         }
     });
-}
-
-/// SplitMix64: small, and the same everywhere.
-///
-/// Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    /// Up to `longest`, in milliseconds.
-    fn span(&mut self, longest: Duration) -> Duration {
-        Duration::from_millis(self.below(longest.as_millis() as u64 + 1))
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize]
-    }
-}
-
-/// What a child will do by itself.
-#[derive(Clone, Copy, Debug)]
-enum Event {
-    Boot,
-    FailBoot(BootFailure),
-    Retire,
-    Exit(Ended),
-}
-
-/// A worker process of the world.
-struct Child {
-    berth: Berth,
-    plan: Plan,
-    next: Option<(Instant, Event)>,
-    /// Reads no ipc and gives no sign of life.
-    is_hung: bool,
-    spawned_at: Instant,
-    booted_at: Option<Instant>,
-    /// The newest sign of life that was told.
-    beat: Instant,
-    failed_at: Option<Instant>,
-    drained_at: Option<Instant>,
-    /// When it was told to leave while it booted.
-    recalled_at: Option<Instant>,
-    quit_at: Option<Instant>,
-    aborted_at: Option<Instant>,
-    is_killed: bool,
-}
-
-impl Child {
-    fn is_wanted(&self) -> bool {
-        let told = self.drained_at.or(self.recalled_at).or(self.quit_at).or(self.aborted_at).or(self.failed_at);
-        told.is_none() && !self.is_killed
-    }
-
-    fn is_ready(&self) -> bool {
-        self.is_wanted() && self.booted_at.is_some()
-    }
 }
 
 #[derive(Clone, Copy, PartialEq)]

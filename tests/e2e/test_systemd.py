@@ -161,54 +161,54 @@ def inet():
         yield listener
 
 
-def test_sockets_of_a_manager_are_served_and_bind_does_not_count(serve, inet, short_folder):
-    path = str(short_folder / "x.sock")
-    unix = socket.socket(socket.AF_UNIX)
-    unix.bind(path)
-    unix.listen()
-    with unix:
-        fds = [inet.fileno(), unix.fileno()]
-        with serve("process", bind="127.0.0.1:1", program=activated([inet, unix]), descriptors=fds) as server:
-            port = inet.getsockname()[1]
-            assert server.addresses == [("127.0.0.1", port), path]
-            seen = server.get("/").json()["environment"]
-            assert not [name for name in seen if name.startswith("LISTEN_")]
-            with Wire(path) as wire:
-                assert wire.request("GET", "/pid").status == 200
-            before = server.booted()
-            server.signal(signal.SIGHUP)
-            server.booted(without=before)
-            assert server.get("/pid").status == 200
-        assert os.path.exists(path), "the manager's file is the manager's"
-        # The manager keeps the sockets: who connects now waits for the next server.
-        with (
-            Wire(("127.0.0.1", port)) as wire,
-            serve("process", program=activated([inet, unix]), descriptors=fds) as server,
-        ):
+@pytest.fixture
+def unix(short_folder):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(short_folder / "x.sock"))
+        listener.listen()
+        yield listener
+
+
+def test_sockets_of_a_manager_are_served_and_bind_does_not_count(serve, inet, unix):
+    path = unix.getsockname()
+    fds = [inet.fileno(), unix.fileno()]
+    with serve("process", bind="127.0.0.1:1", program=activated([inet, unix]), descriptors=fds) as server:
+        port = inet.getsockname()[1]
+        assert server.addresses == [("127.0.0.1", port), path]
+        seen = server.get("/").json()["environment"]
+        assert not [name for name in seen if name.startswith("LISTEN_")]
+        with Wire(path) as wire:
             assert wire.request("GET", "/pid").status == 200
+        before = server.booted()
+        server.signal(signal.SIGHUP)
+        server.booted(without=before)
+        assert server.get("/pid").status == 200
+    assert os.path.exists(path), "the manager's file is the manager's"
+    # The manager keeps the sockets: who connects now waits for the next server.
+    with (
+        Wire(("127.0.0.1", port)) as wire,
+        serve("process", program=activated([inet, unix]), descriptors=fds) as server,
+    ):
+        assert wire.request("GET", "/pid").status == 200
 
 
-def test_sockets_of_a_manager_go_on_to_a_new_master(serve, inet, short_folder):
-    path = str(short_folder / "x.sock")
-    unix = socket.socket(socket.AF_UNIX)
-    unix.bind(path)
-    unix.listen()
-    with unix:
-        fds = [inet.fileno(), unix.fileno()]
-        # The settings name the same file, which even so is the manager's.
-        options = {"bind": f"unix:{path}", "program": activated([inet, unix]), "descriptors": fds}
-        with serve("process", **options) as server:
-            new = successor(server)
-            server.signal(signal.SIGTERM)
-            assert server.wait() == 0
-            wait_for(lambda: server.log_has("Master has been promoted."), "the promotion")
-            for address in server.addresses:
-                with Wire(address) as wire:
-                    seen = wire.request("GET", "/").json()["environment"]
-                    assert not [name for name in seen if name.startswith(("LISTEN_", "GUNICORN_"))]
-            os.kill(new, signal.SIGTERM)
-            wait_for(lambda: not is_alive(new), "the end of the new master")
-        assert os.path.exists(path)
+def test_sockets_of_a_manager_go_on_to_a_new_master(serve, inet, unix):
+    path = unix.getsockname()
+    fds = [inet.fileno(), unix.fileno()]
+    # The settings name the same file, which even so is the manager's.
+    options = {"bind": f"unix:{path}", "program": activated([inet, unix]), "descriptors": fds}
+    with serve("process", **options) as server:
+        new = successor(server)
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        wait_for(lambda: server.log_has("Master has been promoted."), "the promotion")
+        for address in server.addresses:
+            with Wire(address) as wire:
+                seen = wire.request("GET", "/").json()["environment"]
+                assert not [name for name in seen if name.startswith(("LISTEN_", "GUNICORN_"))]
+        os.kill(new, signal.SIGTERM)
+        wait_for(lambda: not is_alive(new), "the end of the new master")
+    assert os.path.exists(path)
 
 
 def test_sockets_for_another_process_are_left_alone(serve, inet):

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from harness import wait_for
+from held import leave
 from wire import Ended, compose
 
 FAST_CALLS = 10_000
@@ -17,10 +18,6 @@ def enter(server, name):
     wire.send(compose("GET", f"/hold?{name}"))
     wait_for((server.folder / f"{name}.entered").exists, "the request to be in the application")
     return wire
-
-
-def leave(server, name):
-    (server.folder / f"{name}.open").touch()
 
 
 @pytest.fixture(params=["from the first call", "after many short calls"])

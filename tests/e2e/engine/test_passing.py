@@ -8,20 +8,8 @@ import time
 
 import pytest
 from harness import wait_for
+from held import hold, leave, pid_of
 from wire import compose
-
-
-def pid_of(wire):
-    return int(wire.get("/pid").text)
-
-
-def hold(server, wire, name):
-    wire.send(compose("GET", f"/hold?{name}"))
-    wait_for((server.folder / f"{name}.entered").exists, "the request to be in the application")
-
-
-def leave(server, name):
-    (server.folder / f"{name}.open").touch()
 
 
 @contextlib.contextmanager

@@ -5,13 +5,10 @@ import signal
 
 import pytest
 from harness import wait_for
+from held import hold, leave, pid_of
 from wire import Ended, Truncated, compose
 
 BATCHES, BATCH = 60, 100
-
-
-def pid_of(wire):
-    return int(wire.get("/pid").text)
 
 
 def make_lead(wire):
@@ -21,15 +18,6 @@ def make_lead(wire):
         wire.send(pipelined)
         for _ in range(BATCH):
             assert wire.response().status == 200
-
-
-def hold(server, wire, name):
-    wire.send(compose("GET", f"/hold?{name}"))
-    wait_for((server.folder / f"{name}.entered").exists, "the request to be in the application")
-
-
-def leave(server, name):
-    (server.folder / f"{name}.open").touch()
 
 
 @pytest.fixture

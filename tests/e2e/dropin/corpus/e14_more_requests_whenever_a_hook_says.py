@@ -1,4 +1,4 @@
-# get: / / / / / /
+# get: / / / / /
 # wait: left 5
 # logs: indrik's replacement boots first
 def _note(text):
