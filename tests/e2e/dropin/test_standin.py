@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Ran, Stage
 from doors import environment, way_in
 from harness import Server, wait_for
+from stage import Ran, Stage
 
 IMPORTS = """
 import sys

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import Ran
 from gunicorn.config import KNOWN_SETTINGS, Config
+from stage import Ran
 
 # Values by the name of Gunicorn's validator, as they stand in a settings file.
 GUNICORN = (sys.executable, "-m", "gunicorn")
