@@ -49,7 +49,7 @@ def run(arguments: list[str], event: Callable[[int], None], seconds: int) -> tup
         program = Path(sys.executable).with_name("indrik")
         command = [program, "-c", "server.conf.py", "-w", "4", "-b", "unix:s", "-b", "127.0.0.1:0", *arguments, "mine"]
         with open(Path(folder, "log"), "w") as log:
-            server = subprocess.Popen(command, cwd=folder, stderr=log)
+            server = subprocess.Popen(command, cwd=folder, stderr=log, start_new_session=True)
         try:
             port = await_port(Path(folder, "log"))
             load = subprocess.Popen(
@@ -63,7 +63,8 @@ def run(arguments: list[str], event: Callable[[int], None], seconds: int) -> tup
             out, _ = load.communicate()
         finally:
             os.chdir("/")
-            server.terminate()
+            # A new master that USR2 has made belongs to the group as well.
+            os.killpg(server.pid, signal.SIGTERM)
             server.wait()
     slowest = re.search(r"Latency\s+\S+\s+\S+\s+([\d.]+)(us|ms|s)", out)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
