@@ -225,9 +225,11 @@ impl<A: App> Bridge<A> {
 
     /// Gives the reactor what lies on the tray. Called behind each poll.
     pub(super) fn empty_tray(&self, reactor: &mut Reactor<A>, now: Instant) -> Turn {
-        if !self.has_mail.swap(false, Relaxed) {
+        if !self.has_mail.load(Relaxed) {
             return Turn::GoOn;
         }
+        // Before the tray is emptied: what is put there meanwhile is seen the next time.
+        self.has_mail.store(false, Relaxed);
         let (done, notices) = {
             let mut tray = lock(&self.tray);
             (std::mem::take(&mut tray.done), std::mem::take(&mut tray.notices))
