@@ -57,10 +57,13 @@ def test_more_and_fewer_workers(serve, load):
     with serve("hello", "--workers", "2") as server:
         server.booted(2)
         with load(server) as clients:
-            for _ in range(20):
+            for count in range(1, 21):
+                # One at a time: the kernel merges a signal with one of its kind that waits.
                 server.signal(signal.SIGTTIN)
+                server.wait_log("Handling signal: ttin", count)
                 clients.wait_more(20)
                 server.signal(signal.SIGTTOU)
+                server.wait_log("Handling signal: ttou", count)
                 clients.wait_more(20)
             server.workers(2)
         assert clients.failures == []
