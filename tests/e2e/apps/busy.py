@@ -1,10 +1,10 @@
 """Requests that keep a thread: asleep, computing, inside C code that holds the interpreter, or until a gate opens.
 
 `/hold?NAME` makes the file `NAME.entered` and sleeps until there is a file `NAME.open`; `/sleep?SECONDS`,
-`/compute?SECONDS`, `/regex` and `/deaf` keep the thread each in its way, `/occupy` the interpreter; `/begun?NAME`
-answers its first bytes and then holds; `/tidy?NAME` holds and takes its time to clean up; `/react?SECONDS` computes
-and answers how it was interrupted. `/upload` answers the length of the body, `/large?BYTES` that many bytes, `/pid` the
-pid; all else pid, thread and number of calls.
+`/compute?SECONDS`, `/regex` and `/deaf` make `busy.entered` and keep the thread each in its way, `/occupy` the
+interpreter; `/begun?NAME` answers its first bytes and then holds; `/tidy?NAME` holds and takes its time to clean up;
+`/react?SECONDS` computes and answers how it was interrupted. `/upload` answers the length of the body, `/large?BYTES`
+that many bytes, `/pid` the pid; all else pid, thread and number of calls.
 """
 
 import collections
@@ -39,6 +39,8 @@ def application(environ, start_response):
 def answer(path, query, environ):
     if path == "/pid":
         return str(os.getpid())
+    if path in ("/sleep", "/compute", "/regex", "/deaf"):
+        enter("busy")
     if path == "/hold":
         hold(query)
     elif path == "/tidy":
@@ -75,10 +77,14 @@ def begun(name):
 
 
 def hold(name):
-    os.close(os.open(f"{name}.entered", os.O_CREAT | os.O_WRONLY))
+    enter(name)
     end = time.monotonic() + GIVE_UP
     while not os.path.exists(f"{name}.open") and time.monotonic() < end:
         time.sleep(0.005)
+
+
+def enter(name):
+    os.close(os.open(f"{name}.entered", os.O_CREAT | os.O_WRONLY))
 
 
 def compute(seconds):

@@ -22,13 +22,16 @@ def test_a_hung_request_is_answered_with_504_and_its_worker_replaced(serve, way,
     arguments = ["--threads", str(threads), "--request-timeout", "1", "--graceful-timeout", "2"]
     with serve("busy", *arguments, "--workers", "2", "--access-logfile", "access.log") as server:
         old = server.workers(2)
-        with server.connect() as hung, Load(server.address, kept=1, fresh=1) as load:
+        with server.connect() as hung:
             hung.send(compose("GET", way))
-            answer = hung.response()
-            assert (answer.status, answer.header("Connection")) == (504, "close")
-            load.wait_more(20)
-            new = wait_for(lambda: server.children() - old, "a replacement")
-            assert len(new) == 1
+            # Only then: who is in the application of the same worker when C code takes the interpreter hangs with it.
+            wait_for((server.folder / "busy.entered").exists, "the request to be in the application")
+            with Load(server.address, kept=1, fresh=1) as load:
+                answer = hung.response()
+                assert (answer.status, answer.header("Connection")) == (504, "close")
+                load.wait_more(20)
+                new = wait_for(lambda: server.children() - old, "a replacement")
+                assert len(new) == 1
         assert load.failures == []
         wait_for(lambda: len(server.children() & old) == 1, "the end of the hung worker")
         server.workers(2)
